@@ -87,6 +87,8 @@ type NormKind uint8
 const (
 	RMSNorm   NormKind = iota // x · gain / sqrt(mean(x²) + eps)
 	LayerNorm                 // (x - mean) · gain / sqrt(var(x) + eps) + bias
+	SampleNorm                // (x - mean) / (sample standard deviation + eps), SAELens' layer_norm
+	LengthNorm                // x · sqrt(width) / ‖x‖, SAELens' constant_norm_rescale; NaN for a zero row
 )
 
 // Norm describes one normalisation. A family that multiplies by (1 + w) folds the one
@@ -244,6 +246,8 @@ type Device interface {
 	Add(dst, a, b Buffer)
 	Scale(dst, src Buffer, s float32)
 	Softcap(dst, src Buffer, limit float32)
+	// AddRow computes dst = src + s·row for every row of src, row being [1, Width]. dst may be src.
+	AddRow(dst, src, row Buffer, s float32)
 
 	// EncodePeaks encodes all rows of x and returns the features with the largest keys,
 	// key descending, then feature ascending. No [rows, features] buffer is made.
