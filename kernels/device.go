@@ -85,10 +85,10 @@ type NormKind uint8
 
 // The normalisations.
 const (
-	RMSNorm   NormKind = iota // x · gain / sqrt(mean(x²) + eps)
-	LayerNorm                 // (x - mean) · gain / sqrt(var(x) + eps) + bias
-	SampleNorm                // (x - mean) / (sample standard deviation + eps), SAELens' layer_norm
-	LengthNorm                // x · sqrt(width) / ‖x‖, SAELens' constant_norm_rescale; NaN for a zero row
+	RMSNorm    NormKind = iota // x · gain / sqrt(mean(x²) + eps)
+	LayerNorm                  // (x - mean) · gain / sqrt(var(x) + eps) + bias
+	SampleNorm                 // (x - mean) / (sample standard deviation + eps), SAELens' layer_norm
+	LengthNorm                 // x · sqrt(width) / ‖x‖, SAELens' constant_norm_rescale; NaN for a zero row
 )
 
 // Norm describes one normalisation. A family that multiplies by (1 + w) folds the one
