@@ -28,8 +28,11 @@ type Row struct {
 
 // Registry is the directory of released sources, in directory order.
 type Registry struct {
-	rows    []Row
-	aliases map[string]string // neuronpedia model id → Hugging Face id
+	rows      []Row                 // with a neuronpedia id
+	unlisted  func() ([]Row, error) // without one
+	releases  []Release             // all of them
+	directory map[string]bool       // models with a release
+	aliases   map[string]string     // neuronpedia model id → Hugging Face id
 }
 
 // OpenRegistry reads the registry embedded in the binary.
