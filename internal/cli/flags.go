@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"npinf/internal/settings"
+	"npinf/internal/suggest"
+)
+
+func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
+
+// flagSet is a flag.FlagSet whose flags may stand before, between and after the
+// arguments, and whose mistakes come with a suggestion.
+type flagSet struct {
+	*flag.FlagSet
+	usage, text string
+}
+
+func newFlags(command, arguments, text string) *flagSet {
+	set := flag.NewFlagSet(command, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	return &flagSet{set, strings.TrimSpace("npinf " + command + " " + arguments), text}
+}
+
+// parse reads flags and returns the arguments between them. After "--" everything is an
+// argument.
+func (f *flagSet) parse(w *World, args []string) ([]string, error) {
+	var rest []string
+	for {
+		err := f.Parse(args)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			f.help(w.Stdout)
+			return nil, errHelp
+		case err != nil:
+			return nil, f.mistake(err)
+		}
+		left := f.Args()
+		if len(left) == 0 {
+			return rest, nil
+		}
+		if consumed := len(args) - len(left); consumed > 0 && args[consumed-1] == "--" {
+			return append(rest, left...), nil
+		}
+		rest = append(rest, left[0])
+		args = left[1:]
+	}
+}
+
+func (f *flagSet) mistake(err error) error {
+	const unknown = "flag provided but not defined: -"
+	name, ok := strings.CutPrefix(err.Error(), unknown)
+	if !ok {
+		return usagef("%s: %v", f.Name(), err)
+	}
+	var names []string
+	f.VisitAll(func(g *flag.Flag) { names = append(names, "--"+g.Name) })
+	return usagef("%s: unknown flag --%s%s (npinf %s --help lists them)", f.Name(), name, suggest.DidYouMean("--"+name, names), f.Name())
+}
+
+func (f *flagSet) help(out io.Writer) {
+	fmt.Fprintf(out, "Usage: %s\n\n%s\n", f.usage, strings.TrimSpace(f.text))
+	first := true
+	f.VisitAll(func(g *flag.Flag) {
+		if first {
+			fmt.Fprint(out, "\nFlags:\n")
+			first = false
+		}
+		value, usage := flag.UnquoteUsage(g)
+		fmt.Fprintf(out, "  %-28s %s", strings.TrimSpace("--"+g.Name+" "+value), usage)
+		if g.DefValue != "" && g.DefValue != "false" && g.DefValue != "0" && g.DefValue != "[]" {
+			fmt.Fprintf(out, " (default %s)", g.DefValue)
+		}
+		fmt.Fprintln(out)
+	})
+}
+
+// listFlag collects a repeatable flag; the first use replaces what the environment gave.
+type listFlag struct {
+	target *settings.List
+	used   *bool
+}
+
+// String shows the list.
+func (l listFlag) String() string {
+	if l.target == nil || len(*l.target) == 0 {
+		return ""
+	}
+	return strings.Join(*l.target, " ")
+}
+
+// Set appends one value.
+func (l listFlag) Set(value string) error {
+	if !*l.used {
+		*l.target, *l.used = settings.List{}, true
+	}
+	*l.target = append(*l.target, value)
+	return nil
+}
+
+// secretFlag sets a secret without ever showing it as a default.
+type secretFlag struct{ target *settings.Secret }
+
+// String shows nothing.
+func (s secretFlag) String() string { return "" }
+
+// Set stores the secret.
+func (s secretFlag) Set(value string) error { *s.target = settings.Secret(value); return nil }
+
+// envFile finds --env-file before the flags are parsed, because its content gives their
+// defaults. Without the flag, .env in the working directory is read when it exists.
+func envFile(args []string) (map[string]string, error) {
+	for i, arg := range args {
+		name, value, joined := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		if arg == "--" {
+			break
+		}
+		if name != "env-file" || !strings.HasPrefix(arg, "-") {
+			continue
+		}
+		if !joined {
+			if i+1 == len(args) {
+				return nil, usagef("--env-file needs a file")
+			}
+			value = args[i+1]
+		}
+		values, err := settings.ReadFile(value)
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		return values, nil
+	}
+	if _, err := os.Stat(".env"); err != nil {
+		return nil, nil
+	}
+	values, err := settings.ReadFile(".env")
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return values, nil
+}
+
+// configure loads the settings below the flags and registers the flags every command with
+// a model has.
+func configure(w *World, f *flagSet, args []string) (*settings.Settings, []string, error) {
+	file, err := envFile(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, warnings, err := settings.Load(w.Environment, file)
+	if err != nil {
+		return nil, nil, usagef("%v", err)
+	}
+	for name, value := range file {
+		if w.environ(name) == "" {
+			w.Environment = append(w.Environment, name+"="+value)
+		}
+	}
+	f.String("env-file", "", "read settings from `FILE` (.env is read by itself)")
+	f.Var(secretFlag{&s.HFToken}, "hf-token", "Hugging Face `TOKEN`; better set HF_TOKEN")
+	f.BoolVar(&s.Stream, "stream", s.Stream, "keep nothing on disk: weights go straight into memory")
+	f.StringVar(&s.CPU, "cpu", s.CPU, "CPU `PATH`: generic, avx2 or avx512 (default: the best this machine has)")
+	f.IntVar(&s.Threads, "threads", s.Threads, "worker `THREADS` (default: all processors)")
+	return &s, warnings, nil
+}
+
+// sourceFlags registers the flags that choose models and sources.
+func sourceFlags(f *flagSet, s *settings.Settings) {
+	for name, target := range map[string]*settings.List{"sae-sets": &s.SAESets, "include-sae": &s.IncludeSAE, "exclude-sae": &s.ExcludeSAE} {
+		usage := map[string]string{
+			"sae-sets":    "source `SET` to serve, repeatable (npinf list MODEL shows them)",
+			"include-sae": "serve only sources matching this `PATTERN`, repeatable",
+			"exclude-sae": "leave out sources matching this `PATTERN`, repeatable",
+		}[name]
+		f.Var(listFlag{target, new(bool)}, name, usage)
+	}
+	f.Var(foldersFlag{&s.SAEFolders}, "sae", "serve the SAELens `FOLDER` on disk under its own id, repeatable")
+	f.BoolFunc("no-saes", "serve no sources", func(string) error { s.SAESets = settings.List{}; return nil })
+	f.StringVar(&s.ModelDType, "model-dtype", s.ModelDType, "storage `TYPE` of the weights: auto, float32, bfloat16, float16")
+	f.StringVar(&s.SAEDType, "sae-dtype", s.SAEDType, "storage `TYPE` of the sources: float32, bfloat16, float16")
+	f.StringVar(&s.OverrideModelID, "override-model-id", s.OverrideModelID, "take the weights from this `MODEL`, the sources from the other")
+	f.StringVar(&s.CustomHFModelID, "custom-hf-model-id", s.CustomHFModelID, "Hugging Face `MODEL` to use instead of MODEL")
+	f.BoolVar(&s.AnySource, "any-source", s.AnySource, "let requests load released sources that are not configured")
+}
+
+// foldersFlag collects --sae.
+type foldersFlag struct{ target *[]string }
+
+// String shows the folders.
+func (l foldersFlag) String() string {
+	if l.target == nil {
+		return ""
+	}
+	return strings.Join(*l.target, " ")
+}
+
+// Set appends one folder.
+func (l foldersFlag) Set(value string) error { *l.target = append(*l.target, value); return nil }
