@@ -1,0 +1,116 @@
+package kernels
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// row returns row r of a CPU buffer.
+func (b Buffer) row(r int) []float32 {
+	return b.host[r*b.Stride : r*b.Stride+b.Width : r*b.Stride+b.Width]
+}
+
+// maxPooledFloats bounds what a device keeps of released buffers (64 MiB).
+const maxPooledFloats = 16 << 20
+
+// bufferPool keeps released buffers by size class, so that a forward pass allocates
+// nothing after its first run.
+type bufferPool struct {
+	mu   sync.Mutex
+	free map[int][][]float32
+	held int
+}
+
+// classOf rounds n up to a size class: four per power of two.
+func classOf(n int) int {
+	if n <= 64 {
+		return 64
+	}
+	step := 1 << max(bits.Len(uint(n-1))-3, 0)
+	return (n + step - 1) / step * step
+}
+
+func (p *bufferPool) take(n int) []float32 {
+	class := classOf(n)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.free[class]
+	if len(list) == 0 {
+		return make([]float32, n, class)
+	}
+	s := list[len(list)-1]
+	p.free[class] = list[:len(list)-1]
+	p.held -= class
+	return s[:n]
+}
+
+// give keeps s unless it is a part of something or the pool is full.
+func (p *bufferPool) give(s []float32) {
+	class := cap(s)
+	if class == 0 || class != classOf(class) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held+class > maxPooledFloats {
+		return
+	}
+	if p.free == nil {
+		p.free = make(map[int][][]float32)
+	}
+	p.free[class] = append(p.free[class], s)
+	p.held += class
+}
+
+// NewBuffer returns an uninitialised [rows, width] buffer.
+func (c *CPU) NewBuffer(rows, width int) Buffer {
+	mustMatch(rows >= 0 && width >= 0, "new buffer", rows, width)
+	return Buffer{Rows: rows, Width: width, Stride: width, host: c.buffers.take(rows * width)}
+}
+
+// Release gives a buffer made by NewBuffer or Upload back for reuse.
+func (c *CPU) Release(b Buffer) { c.buffers.give(b.host) }
+
+// Upload copies host data into a new [rows, width] buffer.
+func (c *CPU) Upload(rows, width int, data []float32) Buffer {
+	mustMatch(len(data) == rows*width, "upload", rows, width, len(data))
+	b := c.NewBuffer(rows, width)
+	copy(b.host, data)
+	return b
+}
+
+// Download copies b's rows, dense, into dst.
+func (c *CPU) Download(dst []float32, b Buffer) {
+	mustMatch(len(dst) >= b.Rows*b.Width, "download", len(dst), b.Rows, b.Width)
+	for r := range b.Rows {
+		copy(dst[r*b.Width:], b.row(r))
+	}
+}
+
+// View returns rows [row, row+rows) and columns [column, column+width) of b, sharing its memory.
+func (c *CPU) View(b Buffer, row, rows, column, width int) Buffer {
+	mustMatch(row >= 0 && rows >= 0 && row+rows <= b.Rows && column >= 0 && width >= 0 && column+width <= b.Width,
+		"view", b.Rows, b.Width, row, rows, column, width)
+	if rows == 0 || width == 0 {
+		return Buffer{Rows: rows, Width: width, Stride: b.Stride, host: []float32{}}
+	}
+	first := row*b.Stride + column
+	last := first + (rows-1)*b.Stride + width
+	return Buffer{Rows: rows, Width: width, Stride: b.Stride, host: b.host[first:last:last]}
+}
+
+// Copy copies src into dst.
+func (c *CPU) Copy(dst, src Buffer) {
+	mustMatch(sameShape(dst, src), "copy", dst.Rows, dst.Width, src.Rows, src.Width)
+	for r := range src.Rows {
+		copy(dst.row(r), src.row(r))
+	}
+}
+
+// Gather copies row rows[i] of src to row i of dst.
+func (c *CPU) Gather(dst, src Buffer, rows []int) {
+	mustMatch(dst.Rows == len(rows) && dst.Width == src.Width, "gather", dst.Rows, dst.Width, len(rows), src.Width)
+	for i, r := range rows {
+		copy(dst.row(i), src.row(r))
+	}
+}

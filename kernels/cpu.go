@@ -1,0 +1,93 @@
+package kernels
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+)
+
+// CPU is the device that computes on the processor, in float32, in Go and assembly.
+// Results do not depend on the number of threads.
+type CPU struct {
+	path    path
+	pool    *pool
+	buffers bufferPool
+	scratch sync.Pool // of *scratch
+}
+
+var _ Device = (*CPU)(nil)
+
+// CPUOptions choose how a CPU device computes.
+type CPUOptions struct {
+	// Path is "generic", "avx2" or "avx512"; empty means the best this machine has.
+	Path string
+	// Threads is how many threads one operation uses; 0 means GOMAXPROCS.
+	Threads int
+}
+
+// NewCPU makes a CPU device. It fails when the machine lacks the path asked for.
+// Close it when it is no longer used.
+func NewCPU(o CPUOptions) (*CPU, error) {
+	p, err := resolvePath(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("%d threads: give a positive number, or 0 for all processors", o.Threads)
+	}
+	threads := o.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	c := &CPU{path: p, pool: newPool(threads)}
+	c.scratch.New = func() any { return new(scratch) }
+	return c, nil
+}
+
+// Close ends the device's worker threads. Nothing may be running on it.
+func (c *CPU) Close() { c.pool.close() }
+
+// Name returns "cpu".
+func (c *CPU) Name() string { return "cpu" }
+
+// Path returns "avx512", "avx2" or "generic".
+func (c *CPU) Path() string { return pathNames[c.path] }
+
+// Threads returns how many threads one operation uses.
+func (c *CPU) Threads() int { return c.pool.threads }
+
+// scratch is the working memory of one thread. Slices grow to what is asked and stay.
+type scratch struct {
+	tile    []float32 // [features of a chunk, rows of a block]
+	weights []float32 // widened or gathered weight rows
+	row     []float32 // one row of anything
+}
+
+// grown returns s with at least n elements, contents undefined.
+func grown(s *[]float32, n int) []float32 {
+	if cap(*s) < n {
+		*s = make([]float32, n)
+	}
+	return (*s)[:n]
+}
+
+func (c *CPU) takeScratch() *scratch  { return c.scratch.Get().(*scratch) }
+func (c *CPU) giveScratch(s *scratch) { c.scratch.Put(s) }
+
+// mustMatch panics with the operation's name when shapes do not fit together.
+func mustMatch(ok bool, operation string, shapes ...int) {
+	if !ok {
+		panic(fmt.Sprintf("kernels: %s: shapes do not match: %v", operation, shapes))
+	}
+}
+
+// sameShape reports whether two buffers have the same rows and width.
+func sameShape(a, b Buffer) bool { return a.Rows == b.Rows && a.Width == b.Width }
+
+// elementsPerChunk is the least elementwise work worth giving to another thread.
+const elementsPerChunk = 16 << 10
+
+// eachRow calls run for runs of rows whose work is about elements floats per row.
+func (c *CPU) eachRow(rows, elements int, run func(lo, hi int)) {
+	c.pool.split(rows, elementsPerChunk/max(elements, 1), run)
+}

@@ -1,0 +1,173 @@
+package kernels
+
+import "math"
+
+// Activate computes dst = f(src). dst may be src.
+func (c *CPU) Activate(dst, src Buffer, f Activation) {
+	mustMatch(sameShape(dst, src), "activate", dst.Rows, dst.Width, src.Rows, src.Width)
+	c.eachRow(src.Rows, src.Width*8, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			activateGo(dst.row(r), src.row(r), f)
+		}
+	})
+}
+
+// Gate computes dst = f(gate) · up. dst may be an operand.
+func (c *CPU) Gate(dst, gate, up Buffer, f Activation) {
+	mustMatch(sameShape(dst, gate) && sameShape(dst, up), "gate", dst.Rows, dst.Width, gate.Width, up.Width)
+	c.eachRow(dst.Rows, dst.Width*8, func(lo, hi int) {
+		s := c.takeScratch()
+		defer c.giveScratch(s)
+		activated := grown(&s.row, dst.Width)
+		for r := lo; r < hi; r++ {
+			activateGo(activated, gate.row(r), f)
+			y, u := dst.row(r), up.row(r)
+			for i, v := range activated {
+				y[i] = v * u[i]
+			}
+		}
+	})
+}
+
+// activateGo computes dst[i] = f(src[i]), through float64.
+func activateGo(dst, src []float32, f Activation) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = activated(v, f)
+	}
+}
+
+// activated returns f(v).
+func activated(v float32, f Activation) float32 {
+	x := float64(v)
+	switch f {
+	case ReLU:
+		return relu(v)
+	case GELU:
+		return float32(0.5 * x * math.Erfc(-x/math.Sqrt2))
+	case GELUTanh:
+		// 0.5·x·(1 + tanh(u)) = x·σ(2u)
+		u := math.Sqrt(2/math.Pi) * (x + 0.044715*x*x*x)
+		return float32(x / (1 + math.Exp(-2*u)))
+	case SiLU:
+		return float32(x / (1 + math.Exp(-x)))
+	case QuickGELU:
+		return float32(x / (1 + math.Exp(-1.702*x)))
+	case Sigmoid:
+		return float32(1 / (1 + math.Exp(-x)))
+	}
+	return v
+}
+
+// relu returns max(v, 0); a NaN stays a NaN.
+func relu(v float32) float32 {
+	if v > 0 || v != v {
+		return v
+	}
+	return 0
+}
+
+// Add computes dst = a + b. dst may be an operand.
+func (c *CPU) Add(dst, a, b Buffer) {
+	mustMatch(sameShape(dst, a) && sameShape(dst, b), "add", dst.Rows, dst.Width, a.Rows, a.Width, b.Rows, b.Width)
+	c.eachRow(dst.Rows, dst.Width, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			addGo(dst.row(r), a.row(r), b.row(r))
+		}
+	})
+}
+
+// addGo computes dst[i] = a[i] + b[i].
+func addGo(dst, a, b []float32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] + b[i]
+	}
+}
+
+// Scale computes dst = src · s. dst may be src.
+func (c *CPU) Scale(dst, src Buffer, s float32) {
+	mustMatch(sameShape(dst, src), "scale", dst.Rows, dst.Width, src.Rows, src.Width)
+	c.eachRow(dst.Rows, dst.Width, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			y := dst.row(r)
+			for i, v := range src.row(r) {
+				y[i] = v * s
+			}
+		}
+	})
+}
+
+// Softcap computes dst = limit · tanh(src / limit). dst may be src.
+func (c *CPU) Softcap(dst, src Buffer, limit float32) {
+	mustMatch(sameShape(dst, src), "softcap", dst.Rows, dst.Width, src.Rows, src.Width)
+	c.eachRow(dst.Rows, dst.Width*8, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			softcapGo(dst.row(r), src.row(r), limit)
+		}
+	})
+}
+
+// softcapGo computes dst[i] = limit · tanh(src[i] / limit), through float64.
+func softcapGo(dst, src []float32, limit float32) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = float32(float64(limit) * math.Tanh(float64(v)/float64(limit)))
+	}
+}
+
+// AddRow computes dst = src + s·row for every row of src, row being [1, Width]. dst may be src.
+func (c *CPU) AddRow(dst, src, row Buffer, s float32) {
+	mustMatch(sameShape(dst, src) && row.Rows == 1 && row.Width == src.Width, "add row",
+		dst.Rows, dst.Width, src.Rows, src.Width, row.Rows, row.Width)
+	c.eachRow(dst.Rows, dst.Width, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			y, x := dst.row(r), src.row(r)
+			for i, v := range row.row(0) {
+				y[i] = x[i] + s*v
+			}
+		}
+	})
+}
+
+// Rotate applies a rotary embedding to x [rows, Heads·HeadDim] in place.
+func (c *CPU) Rotate(x Buffer, r Rotation) {
+	half := r.RotaryDim / 2
+	mustMatch(x.Width == r.Heads*r.HeadDim && r.RotaryDim%2 == 0 && r.RotaryDim <= r.HeadDim,
+		"rotate", x.Width, r.Heads, r.HeadDim, r.RotaryDim)
+	mustMatch(r.Cos.Rows == x.Rows && r.Sin.Rows == x.Rows && r.Cos.Width == half && r.Sin.Width == half,
+		"rotate angles", x.Rows, half, r.Cos.Rows, r.Cos.Width, r.Sin.Rows, r.Sin.Width)
+	c.eachRow(x.Rows, x.Width, func(lo, hi int) {
+		for row := lo; row < hi; row++ {
+			cos, sin, values := r.Cos.row(row), r.Sin.row(row), x.row(row)
+			for h := range r.Heads {
+				head := values[h*r.HeadDim : h*r.HeadDim+r.RotaryDim]
+				if r.Interleaved {
+					rotatePairs(head, cos, sin)
+				} else {
+					rotateHalves(head, cos, sin)
+				}
+			}
+		}
+	})
+}
+
+// rotatePairs turns the pairs (2i, 2i+1) by angle i.
+func rotatePairs(head, cos, sin []float32) {
+	for i := range cos {
+		a, b := head[2*i], head[2*i+1]
+		head[2*i] = a*cos[i] - b*sin[i]
+		head[2*i+1] = b*cos[i] + a*sin[i]
+	}
+}
+
+// rotateHalves turns the pairs (i, i+half) by angle i.
+func rotateHalves(head, cos, sin []float32) {
+	first, second := head[:len(cos)], head[len(cos):2*len(cos)]
+	sin = sin[:len(cos)]
+	for i, c := range cos {
+		a, b := first[i], second[i]
+		first[i] = a*c - b*sin[i]
+		second[i] = b*c + a*sin[i]
+	}
+}

@@ -1,0 +1,215 @@
+package kernels
+
+import (
+	"cmp"
+	"slices"
+)
+
+// choice is a feature in the ranking of one row.
+type choice struct {
+	feature    int
+	key, value float32 // what it is ranked by; the activation, Scale included
+}
+
+func (c choice) rank() (float32, int) { return c.key, c.feature }
+
+// EncodeTopPerRow returns the k largest activations of every row, value descending, then
+// feature ascending; zeros fill up when fewer fire.
+func (c *CPU) EncodeTopPerRow(x Buffer, e *Encoder, k int) [][]FeatureValue {
+	e.mustMatch(x)
+	k = max(min(k, e.Features), 0)
+	if e.ranking() {
+		return sparseTops(c.chosen(x, e), e.Features, k)
+	}
+	result := make([][]FeatureValue, x.Rows)
+	for r, best := range c.rowTops(x, e, k) {
+		for _, v := range best.sorted() {
+			result[r] = append(result[r], FeatureValue{v.feature, v.value})
+		}
+	}
+	return result
+}
+
+// EncodeActive returns the non-zero activations of every row, feature ascending.
+func (c *CPU) EncodeActive(x Buffer, e *Encoder) [][]FeatureValue {
+	e.mustMatch(x)
+	if e.ranking() {
+		return c.chosen(x, e)
+	}
+	parts := perThread[[][]FeatureValue]{create: func() *[][]FeatureValue {
+		rows := make([][]FeatureValue, x.Rows)
+		return &rows
+	}}
+	c.product(x, e.W, func(s *scratch, t *tile) {
+		part := parts.take()
+		defer parts.give(part)
+		values := grown(&s.row, x.Rows)
+		for i := range t.count {
+			e.activations(values, t.of(i), t.first+i)
+			for r, v := range values {
+				if v != 0 {
+					(*part)[r] = append((*part)[r], FeatureValue{t.first + i, v})
+				}
+			}
+		}
+	})
+	result := make([][]FeatureValue, x.Rows)
+	for r := range result {
+		for _, part := range parts.all {
+			result[r] = append(result[r], (*part)[r]...)
+		}
+		byFeature(result[r])
+	}
+	return result
+}
+
+// EncodeFeatures returns the activations of the given features, dst [rows, len(features)].
+func (c *CPU) EncodeFeatures(dst, x Buffer, e *Encoder, features []int) {
+	e.mustMatch(x)
+	mustMatch(dst.Rows == x.Rows && dst.Width == len(features), "encode features", dst.Rows, dst.Width, x.Rows, len(features))
+	if e.ranking() {
+		scatterChosen(dst, c.chosen(x, e), features)
+		return
+	}
+	if e.W == nil {
+		for i, f := range features {
+			u := e.ruleOf(f)
+			for r := range x.Rows {
+				dst.row(r)[i] = u.value(x.row(r)[f]) * u.scale
+			}
+		}
+		return
+	}
+	// The wanted weight rows become a small matrix of their own.
+	rows := Weight{Out: len(features), In: e.Width, f32: make([]float32, len(features)*e.Width)}
+	c.WeightRows(Buffer{Rows: rows.Out, Width: rows.In, Stride: rows.In, host: rows.f32}, e.W, features)
+	c.product(x, &rows, func(_ *scratch, t *tile) {
+		for i := range t.count {
+			u := e.ruleOf(features[t.first+i])
+			for r, p := range t.of(i) {
+				dst.row(r)[t.first+i] = u.value(p) * u.scale
+			}
+		}
+	})
+}
+
+// rowTops ranks the features of every row and keeps the first k: by key for the ranking
+// rules, by activation for the others.
+func (c *CPU) rowTops(x Buffer, e *Encoder, k int) []top[choice] {
+	parts := perThread[[]top[choice]]{create: func() *[]top[choice] {
+		rows := make([]top[choice], x.Rows)
+		for r := range rows {
+			rows[r].limit = k
+		}
+		return &rows
+	}}
+	ranking := e.ranking()
+	c.product(x, e.W, func(_ *scratch, t *tile) {
+		part := parts.take()
+		defer parts.give(part)
+		for i := range t.count {
+			u := e.ruleOf(t.first + i)
+			for r, p := range t.of(i) {
+				v := choice{feature: t.first + i, value: u.value(p) * u.scale}
+				v.key = v.value
+				if ranking {
+					v.key = u.key(p)
+				}
+				(*part)[r].offer(v)
+			}
+		}
+	})
+	result := make([]top[choice], x.Rows)
+	for r := range result {
+		result[r].limit = k
+		for _, part := range parts.all {
+			for _, v := range (*part)[r].items {
+				result[r].offer(v)
+			}
+		}
+	}
+	return result
+}
+
+// chosen returns the non-zero activations of every row under a ranking rule, feature ascending.
+func (c *CPU) chosen(x Buffer, e *Encoder) [][]FeatureValue {
+	result := make([][]FeatureValue, x.Rows)
+	for r, best := range c.rowTops(x, e, max(min(e.K, e.Features), 0)) {
+		for _, v := range best.items {
+			if v.value != 0 {
+				result[r] = append(result[r], FeatureValue{v.feature, v.value})
+			}
+		}
+		byFeature(result[r])
+	}
+	return result
+}
+
+func byFeature(values []FeatureValue) {
+	slices.SortFunc(values, func(a, b FeatureValue) int { return cmp.Compare(a.Feature, b.Feature) })
+}
+
+// sparseTops returns the k largest of all features of every row, given its non-zero ones.
+func sparseTops(rows [][]FeatureValue, features, k int) [][]FeatureValue {
+	result := make([][]FeatureValue, len(rows))
+	for r, active := range rows {
+		best := top[FeatureValue]{limit: k}
+		for _, v := range active {
+			best.offer(v)
+		}
+		// The zeros: the first k features that are not active suffice.
+		for f, zeros := 0, 0; f < features && zeros < k; f++ {
+			if len(active) > 0 && active[0].Feature == f {
+				active = active[1:]
+				continue
+			}
+			best.offer(FeatureValue{Feature: f})
+			zeros++
+		}
+		result[r] = best.sorted()
+	}
+	return result
+}
+
+// sparsePeaks is EncodePeaks for rows given by their non-zero activations.
+func sparsePeaks(rows [][]FeatureValue, features int, o PeakOptions) []FeaturePeak {
+	type entry struct {
+		feature, row int
+		value        float32
+	}
+	var active []entry
+	for r, values := range rows {
+		for _, v := range values {
+			active = append(active, entry{v.Feature, r, v.Value})
+		}
+	}
+	slices.SortStableFunc(active, func(a, b entry) int { return cmp.Compare(a.feature, b.feature) })
+	best := top[FeaturePeak]{limit: o.Top}
+	values := make([]float32, len(rows))
+	for f := range features {
+		if len(active) == 0 || active[0].feature != f {
+			best.offer(FeaturePeak{Feature: f})
+			continue
+		}
+		clear(values)
+		for len(active) > 0 && active[0].feature == f {
+			values[active[0].row] = active[0].value
+			active = active[1:]
+		}
+		best.offer(peakOf(f, values, o))
+	}
+	return best.sorted()
+}
+
+// scatterChosen writes the activations of the given features, zero where a row has none.
+func scatterChosen(dst Buffer, rows [][]FeatureValue, features []int) {
+	for r, active := range rows {
+		for i, f := range features {
+			at, found := slices.BinarySearchFunc(active, f, func(v FeatureValue, f int) int { return cmp.Compare(v.Feature, f) })
+			dst.row(r)[i] = 0
+			if found {
+				dst.row(r)[i] = active[at].Value
+			}
+		}
+	}
+}

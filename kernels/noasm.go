@@ -1,0 +1,4 @@
+package kernels
+
+// haveAssembly says that this build has the assembly routines.
+const haveAssembly = false

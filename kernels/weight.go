@@ -1,0 +1,173 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+)
+
+// littleEndian says whether this machine's numbers lie in memory as files have them.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// LoadWeight places a matrix on the device. It keeps m.Data itself when m.Borrow allows
+// it, the data are aligned and neither a transposition nor a conversion is wanted;
+// otherwise it copies, once. It fails when Data does not have the length of the shape.
+func (c *CPU) LoadWeight(m HostMatrix) (*Weight, error) {
+	if m.DType > F16 || m.Convert != nil && *m.Convert > F16 {
+		return nil, fmt.Errorf("weight type %d is unknown: use float32, bfloat16 or float16", m.DType)
+	}
+	if want := m.Out * m.In * m.DType.Size(); m.Out < 0 || m.In < 0 || len(m.Data) != want {
+		return nil, fmt.Errorf("a [%d, %d] %s matrix needs %d bytes and has %d: the file is damaged or its shape is wrong",
+			m.Out, m.In, m.DType, want, len(m.Data))
+	}
+	w := &Weight{Out: m.Out, In: m.In, DType: m.DType}
+	if m.Convert != nil {
+		w.DType = *m.Convert
+	}
+	if m.DType == F32 {
+		f32, own := hostFloats(m.Data)
+		if m.Transposed {
+			f32, own = transposed(c.pool, f32, m.Out, m.In), true
+		}
+		w.placeF32(f32, own || m.Borrow)
+		return w, nil
+	}
+	u16, own := hostHalves(m.Data)
+	if m.Transposed {
+		u16, own = transposed(c.pool, u16, m.Out, m.In), true
+	}
+	w.placeHalves(u16, m.DType, own || m.Borrow)
+	return w, nil
+}
+
+// hostFloats reads little-endian float32s, in place where the machine allows it; own
+// says that the result is a copy.
+func hostFloats(data []byte) (values []float32, own bool) {
+	n := len(data) / 4
+	if n == 0 {
+		return []float32{}, true
+	}
+	if p := unsafe.Pointer(unsafe.SliceData(data)); littleEndian && uintptr(p)%4 == 0 {
+		return unsafe.Slice((*float32)(p), n), false
+	}
+	values = make([]float32, n)
+	if littleEndian {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), len(data)), data)
+		return values, true
+	}
+	if _, err := binary.Decode(data, binary.LittleEndian, values); err != nil {
+		panic(err) // the lengths agree
+	}
+	return values, true
+}
+
+// hostHalves is hostFloats for 16-bit numbers.
+func hostHalves(data []byte) (values []uint16, own bool) {
+	n := len(data) / 2
+	if n == 0 {
+		return []uint16{}, true
+	}
+	if p := unsafe.Pointer(unsafe.SliceData(data)); littleEndian && uintptr(p)%2 == 0 {
+		return unsafe.Slice((*uint16)(p), n), false
+	}
+	values = make([]uint16, n)
+	for i := range values {
+		values[i] = binary.LittleEndian.Uint16(data[2*i:])
+	}
+	return values, true
+}
+
+// placeF32 stores float32 values in w's type; keep says that values itself may be kept.
+func (w *Weight) placeF32(values []float32, keep bool) {
+	switch {
+	case w.DType == BF16:
+		w.u16 = make([]uint16, len(values))
+		F32sToBF16s(w.u16, values)
+	case w.DType == F16:
+		w.u16 = make([]uint16, len(values))
+		F32sToF16s(w.u16, values)
+	case keep:
+		w.f32 = values
+	default:
+		w.f32 = append([]float32{}, values...)
+	}
+}
+
+// placeHalves stores 16-bit values of type from in w's type.
+func (w *Weight) placeHalves(values []uint16, from DType, keep bool) {
+	switch {
+	case w.DType == from && keep:
+		w.u16 = values
+	case w.DType == from:
+		w.u16 = append([]uint16{}, values...)
+	default:
+		wide := make([]float32, len(values))
+		widen(wide, values, from)
+		w.placeF32(wide, true)
+	}
+}
+
+// widen converts 16-bit values of type d.
+func widen(dst []float32, src []uint16, d DType) {
+	if d == BF16 {
+		BF16sToF32s(dst, src)
+		return
+	}
+	F16sToF32s(dst, src)
+}
+
+// transposeBlock is the side of the square that is transposed at a time: both its
+// sources and its targets stay in the first-level cache.
+const transposeBlock = 32
+
+// transposed returns the [out, in] form of an [in, out] matrix.
+func transposed[T float32 | uint16](p *pool, src []T, out, in int) []T {
+	dst := make([]T, len(src))
+	blocks := (out + transposeBlock - 1) / transposeBlock
+	p.each(blocks, func(block int) {
+		lo, hi := block*transposeBlock, min(out, (block+1)*transposeBlock)
+		for k := 0; k < in; k += transposeBlock {
+			end := min(in, k+transposeBlock)
+			for o := lo; o < hi; o++ {
+				row := dst[o*in+k : o*in+end]
+				for i := range row {
+					row[i] = src[(k+i)*out+o]
+				}
+			}
+		}
+	})
+	return dst
+}
+
+// rowF32 returns row o of w as float32, in place or widened into buffer [In].
+func (w *Weight) rowF32(o int, buffer []float32) []float32 {
+	if w.f32 != nil {
+		return w.f32[o*w.In : (o+1)*w.In]
+	}
+	buffer = buffer[:w.In]
+	widen(buffer, w.u16[o*w.In:(o+1)*w.In], w.DType)
+	return buffer
+}
+
+// WeightRows copies rows of w, widened to float32, into dst [len(rows), In].
+func (c *CPU) WeightRows(dst Buffer, w *Weight, rows []int) {
+	c.Embed(dst, w, rows, 1, false)
+}
+
+// Embed writes row ids[r] of table, times scale, to row r of dst; add sums instead of overwriting.
+func (c *CPU) Embed(dst Buffer, table *Weight, ids []int, scale float32, add bool) {
+	mustMatch(dst.Rows == len(ids) && dst.Width == table.In, "embed", dst.Rows, dst.Width, len(ids), table.In)
+	s := c.takeScratch()
+	defer c.giveScratch(s)
+	buffer := grown(&s.row, table.In)
+	for r, id := range ids {
+		y := dst.row(r)
+		for i, v := range table.rowF32(id, buffer) {
+			if add {
+				y[i] += v * scale
+			} else {
+				y[i] = v * scale
+			}
+		}
+	}
+}
