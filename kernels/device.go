@@ -51,6 +51,15 @@ type Buffer struct {
 // IsZero reports whether b is the absent buffer.
 func (b Buffer) IsZero() bool { return b.host == nil && b.ptr == 0 }
 
+// Same reports whether two buffers begin at the same memory, so that releasing one gives
+// back the other.
+func (b Buffer) Same(other Buffer) bool {
+	if b.ptr != other.ptr || len(b.host) == 0 || len(other.host) == 0 {
+		return b.ptr == other.ptr && len(b.host) == len(other.host)
+	}
+	return &b.host[0] == &other.host[0]
+}
+
 // Weight is a [Out, In] matrix in device memory, row-major, one row per output.
 // It is immutable after it was made and may be shared by any number of goroutines.
 type Weight struct {
