@@ -1,0 +1,365 @@
+package weights
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// What the pickle machine has on its stack besides plain Go values.
+type (
+	list    struct{ items []any } // a list, tuple or set
+	global  string                // "module.name"
+	mark    struct{}
+	storage struct {
+		key, dtype string
+		elements   int64
+	}
+	pickledTensor struct {
+		storage        storage
+		offset         int
+		shape, strides []int
+	}
+)
+
+// storageTypes maps torch's storage classes to the dtype of a Tensor.
+var storageTypes = map[global]string{
+	"torch.FloatStorage": "F32", "torch.DoubleStorage": "F64", "torch.HalfStorage": "F16", "torch.BFloat16Storage": "BF16",
+	"torch.LongStorage": "I64", "torch.IntStorage": "I32", "torch.ShortStorage": "I16", "torch.CharStorage": "I8",
+	"torch.ByteStorage": "U8", "torch.BoolStorage": "BOOL",
+}
+
+// torchDTypes are globals that stand for themselves: a file may mention a dtype.
+var torchDTypes = []global{
+	"torch.float32", "torch.float64", "torch.float16", "torch.bfloat16", "torch.int64", "torch.int32", "torch.int16",
+	"torch.int8", "torch.uint8", "torch.bool",
+}
+
+// constructors are the callables a weights file needs; each is replaced by our own code.
+var constructors = map[global]func(args []any) (any, error){
+	"collections.OrderedDict":                    makeOrderedDict,
+	"torch._utils._rebuild_tensor":               makeTensor,
+	"torch._utils._rebuild_tensor_v2":            makeTensor,
+	"torch._utils._rebuild_parameter":            firstArgument,
+	"torch._utils._rebuild_parameter_with_state": firstArgument,
+	"torch.Size":     firstArgument,
+	"torch.device":   firstArgument,
+	"_codecs.encode": encodeLatin1,
+}
+
+// unpickler runs the stack program of a pickle. It knows no way to call anything but the
+// constructors above.
+type unpickler struct {
+	code     []byte
+	position int
+	stack    []any
+	memo     map[int]any
+	index    map[*Dict]map[any]int // positions of the plain keys, to replace values
+	inert    []string
+	// elementSizes holds the bytes per element of every storage mentioned so far.
+	elementSizes map[string]int
+}
+
+func newUnpickler(code []byte, inert []string) *unpickler {
+	dotted := make([]string, len(inert))
+	for i, name := range inert {
+		dotted[i] = strings.Replace(name, " ", ".", 1)
+	}
+	return &unpickler{code: code, inert: dotted, index: map[*Dict]map[any]int{}, elementSizes: map[string]int{}}
+}
+
+// rest is what follows the pickles read so far.
+func (u *unpickler) rest() []byte { return u.code[u.position:] }
+
+var errShortPickle = errors.New("the pickle ends early; the file is truncated")
+
+// run executes one pickle and returns its value.
+func (u *unpickler) run() (any, error) {
+	u.stack, u.memo = u.stack[:0], map[int]any{}
+	for {
+		code, err := u.take(1)
+		if err != nil {
+			return nil, err
+		}
+		if code[0] == '.' {
+			value, err := u.pop()
+			if _, isMark := value.(mark); isMark && err == nil {
+				err = errors.New("the pickle's result is a mark")
+			}
+			return value, err
+		}
+		if err := u.step(code[0]); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (u *unpickler) take(count uint64) ([]byte, error) {
+	if count > uint64(len(u.code)-u.position) {
+		return nil, errShortPickle
+	}
+	start := u.position
+	u.position += int(count)
+	return u.code[start:u.position:u.position], nil
+}
+
+// number reads a little-endian unsigned number of the given width.
+func (u *unpickler) number(width int) (uint64, error) {
+	raw, err := u.take(uint64(width))
+	var wide [8]byte
+	copy(wide[:], raw)
+	return binary.LittleEndian.Uint64(wide[:]), err
+}
+
+// counted reads a length of the given width and that many bytes.
+func (u *unpickler) counted(width int) ([]byte, error) {
+	length, err := u.number(width)
+	if err != nil {
+		return nil, err
+	}
+	return u.take(length)
+}
+
+// line reads text up to the end of a line.
+func (u *unpickler) line() (string, error) {
+	end := slices.Index(u.code[u.position:], '\n')
+	if end < 0 {
+		return "", errShortPickle
+	}
+	text, err := u.take(uint64(end) + 1)
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
+func (u *unpickler) push(value any) { u.stack = append(u.stack, value) }
+
+func (u *unpickler) pop() (any, error) {
+	if len(u.stack) == 0 {
+		return nil, errors.New("the pickle takes from an empty stack")
+	}
+	value := u.stack[len(u.stack)-1]
+	u.stack = u.stack[:len(u.stack)-1]
+	return value, nil
+}
+
+// popMark takes everything above the topmost mark, and the mark.
+func (u *unpickler) popMark() ([]any, error) {
+	for i, value := range slices.Backward(u.stack) {
+		if _, isMark := value.(mark); isMark {
+			items := slices.Clone(u.stack[i+1:])
+			u.stack = u.stack[:i]
+			return items, nil
+		}
+	}
+	return nil, errors.New("the pickle has no mark where it needs one")
+}
+
+// step executes one opcode, named by its letter as in the pickle protocol.
+func (u *unpickler) step(code byte) error {
+	switch code {
+	case 0x80: // PROTO
+		_, err := u.take(1)
+		return err
+	case 0x95: // FRAME
+		_, err := u.take(8)
+		return err
+	case '(':
+		u.push(mark{})
+		return nil
+	case '0':
+		_, err := u.pop()
+		return err
+	case '1':
+		_, err := u.popMark()
+		return err
+	case 'N', 0x88, 0x89, 'K', 'M', 'J', 0x8a, 0x8b, 'G':
+		return u.scalar(code)
+	case 'X', 0x8c, 0x8d, 'B', 'C', 0x8e, 'T', 'U':
+		return u.text(code)
+	case 'q', 'r', 0x94, 'h', 'j', '2':
+		return u.remember(code)
+	case ']', '}', ')', 0x8f, 't', 'l', 0x85, 0x86, 0x87:
+		return u.container(code)
+	case 'a', 'e', 's', 'u', 'd', 0x90:
+		return u.fill(code)
+	case 'c', 0x93, 'R', 0x81, 'b', 'Q':
+		return u.object(code)
+	}
+	return fmt.Errorf("pickle opcode 0x%02x at byte %d is not supported", code, u.position-1)
+}
+
+func (u *unpickler) scalar(code byte) error {
+	switch code {
+	case 'N':
+		u.push(nil)
+		return nil
+	case 0x88, 0x89:
+		u.push(code == 0x88)
+		return nil
+	case 0x8a, 0x8b: // LONG1, LONG4
+		raw, err := u.counted(map[byte]int{0x8a: 1, 0x8b: 4}[code])
+		if err == nil {
+			u.push(longOf(raw))
+		}
+		return err
+	case 'G':
+		raw, err := u.take(8)
+		if err == nil {
+			u.push(math.Float64frombits(binary.BigEndian.Uint64(raw)))
+		}
+		return err
+	}
+	width := map[byte]int{'K': 1, 'M': 2, 'J': 4}[code]
+	value, err := u.number(width)
+	if code == 'J' {
+		u.push(int64(int32(value)))
+	} else {
+		u.push(int64(value))
+	}
+	return err
+}
+
+// longOf decodes a little-endian two's complement number: an int64, or a *big.Int when it
+// is larger.
+func longOf(raw []byte) any {
+	bigEndian := slices.Clone(raw)
+	slices.Reverse(bigEndian)
+	value := new(big.Int).SetBytes(bigEndian)
+	if len(raw) > 0 && raw[len(raw)-1] >= 0x80 {
+		value.Sub(value, new(big.Int).Lsh(big.NewInt(1), uint(8*len(raw))))
+	}
+	if value.IsInt64() {
+		return value.Int64()
+	}
+	return value
+}
+
+func (u *unpickler) text(code byte) error {
+	width := map[byte]int{'X': 4, 0x8c: 1, 0x8d: 8, 'B': 4, 'C': 1, 0x8e: 8, 'T': 4, 'U': 1}[code]
+	raw, err := u.counted(width)
+	if err != nil {
+		return err
+	}
+	switch code {
+	case 'B', 'C', 0x8e:
+		u.push(raw)
+	default:
+		u.push(string(raw))
+	}
+	return nil
+}
+
+// remember stores the top of the stack in the memo, or pushes something from there.
+func (u *unpickler) remember(code byte) error {
+	key := len(u.memo) // MEMOIZE
+	if width, numbered := map[byte]int{'q': 1, 'r': 4, 'h': 1, 'j': 4}[code]; numbered {
+		value, err := u.number(width)
+		if err != nil {
+			return err
+		}
+		key = int(value)
+	}
+	if code == 'h' || code == 'j' {
+		value, found := u.memo[key]
+		if !found {
+			return fmt.Errorf("the pickle recalls value %d, which it never stored", key)
+		}
+		u.push(value)
+		return nil
+	}
+	value, err := u.pop()
+	if err != nil {
+		return err
+	}
+	u.push(value)
+	if code == '2' {
+		u.push(value)
+	} else {
+		u.memo[key] = value
+	}
+	return nil
+}
+
+func (u *unpickler) container(code byte) error {
+	var items []any
+	var err error
+	switch code {
+	case '}':
+		u.push(&Dict{})
+		return nil
+	case 't', 'l':
+		items, err = u.popMark()
+	case 0x85, 0x86, 0x87: // TUPLE1 … TUPLE3
+		count := int(code) - 0x84
+		if len(u.stack) < count {
+			return errors.New("the pickle takes from an empty stack")
+		}
+		items = slices.Clone(u.stack[len(u.stack)-count:])
+		u.stack = u.stack[:len(u.stack)-count]
+	}
+	u.push(&list{items})
+	return err
+}
+
+// fill adds items to the list, set or dictionary below them.
+func (u *unpickler) fill(code byte) error {
+	var items []any
+	var err error
+	switch code {
+	case 'a':
+		var item any
+		item, err = u.pop()
+		items = []any{item}
+	case 's':
+		var key, value any
+		if value, err = u.pop(); err == nil {
+			key, err = u.pop()
+		}
+		items = []any{key, value}
+	default:
+		items, err = u.popMark()
+	}
+	if err != nil {
+		return err
+	}
+	if code == 'd' {
+		u.push(&Dict{})
+	}
+	if len(u.stack) == 0 {
+		return errors.New("the pickle fills a container that is not there")
+	}
+	switch target := u.stack[len(u.stack)-1].(type) {
+	case *list:
+		if code == 'a' || code == 'e' || code == 0x90 {
+			target.items = append(target.items, items...)
+			return nil
+		}
+	case *Dict:
+		if (code == 's' || code == 'u' || code == 'd') && len(items)%2 == 0 {
+			for pair := range slices.Chunk(items, 2) {
+				u.set(target, pair[0], pair[1])
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("pickle opcode 0x%02x at byte %d does not fit what it fills", code, u.position-1)
+}
+
+// set puts a value under a key, replacing an earlier one with an equal plain key.
+func (u *unpickler) set(dict *Dict, key, value any) {
+	switch key.(type) {
+	case string, int64, float64, bool:
+		if u.index[dict] == nil {
+			u.index[dict] = map[any]int{}
+		}
+		if at, known := u.index[dict][key]; known {
+			dict.Values[at] = value
+			return
+		}
+		u.index[dict][key] = len(dict.Keys)
+	}
+	dict.Keys, dict.Values = append(dict.Keys, key), append(dict.Values, value)
+}
