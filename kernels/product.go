@@ -17,16 +17,26 @@ const (
 	// chunkOutputs is how many outputs one chunk of a product computes: its weights stay
 	// in the second-level cache while the panels of x pass by.
 	chunkOutputs = 48
+	// decodeOutputs is the same for a few rows, where four streams run through a chunk.
+	decodeOutputs = 192
 	// maxTileFloats bounds a tile, so that scratch stays in the second-level cache too.
 	maxTileFloats = 96 << 10
 	// inlineProduct is the number of multiplications below which threads do not pay.
 	inlineProduct = 64 << 10
 )
 
-// chunkFor returns the outputs per chunk of a product with that many rows.
-func chunkFor(rows int) int {
-	fit := maxTileFloats / max(rows, 1) / 8 * 8
-	return min(max(fit, 8), chunkOutputs)
+// chunkFor returns the outputs per chunk of a product: a multiple of every kernel's tile.
+func (c *CPU) chunkFor(p *packedRows, outputs int) int {
+	work := p.x.Rows * p.x.Width * outputs
+	switch {
+	case work < inlineProduct:
+		return outputs
+	case p.panels == nil && c.path != pathGeneric:
+		return min(decodeOutputs, max(outputs/(4*c.pool.threads)/16*16, 16))
+	case p.x.Rows*chunkOutputs > maxTileFloats:
+		return chunkOutputs / 2
+	}
+	return chunkOutputs
 }
 
 // product computes x·Wᵀ in chunks of outputs and hands each finished tile to consume,
@@ -42,21 +52,41 @@ func (c *CPU) product(x Buffer, w *Weight, consume func(s *scratch, t *tile)) {
 	if x.Rows == 0 || outputs == 0 {
 		return
 	}
-	chunk := chunkFor(x.Rows)
-	if x.Rows*x.Width*outputs < inlineProduct {
-		chunk = min(chunk, outputs)
+	p := packedRows{x: x, stride: x.Rows}
+	if w != nil && c.path != pathGeneric {
+		p = c.pack(x)
+		defer c.buffers.give(p.panels)
 	}
-	c.pool.split(outputs, chunk, func(lo, hi int) {
+	c.pool.split(outputs, c.chunkFor(&p, outputs), func(lo, hi int) {
 		s := c.takeScratch()
 		defer c.giveScratch(s)
-		t := tile{values: grown(&s.tile, (hi-lo)*x.Rows), stride: x.Rows, first: lo, count: hi - lo, rows: x.Rows}
-		if w == nil {
+		t := tile{stride: p.stride, first: lo, count: hi - lo, rows: x.Rows}
+		t.values = grown(&s.tile, (t.count+tilePadding)*t.stride)
+		switch {
+		case w == nil:
 			copyColumns(&t, x)
-		} else {
+		case c.path == pathGeneric:
 			productGo(&t, x, w, s)
+		default:
+			c.fill(&t, &p, w, s)
 		}
 		consume(s, &t)
 	})
+}
+
+// tilePadding is how many outputs more than it was asked for a kernel may write.
+const tilePadding = 8
+
+// packedRows is x as the kernels of a vector path want it: most rows in panels, a row to
+// a lane; a few rows that would leave a panel mostly empty are used in place.
+type packedRows struct {
+	x      Buffer
+	panels []float32 // [panel][k][width], then perhaps [k][width/2]; nil without panels
+	width  int       // rows per panel
+	count  int       // whole panels; rows that are missing in the last are zeros
+	half   bool      // a panel of half the width follows
+	dot    int       // the first row that is used in place; x.Rows without one
+	stride int       // rows of a tile, padding included
 }
 
 // copyColumns fills t with columns of x: the product with the identity.
@@ -117,20 +147,30 @@ func (c *CPU) Linear(dst, x Buffer, w *Weight, bias Buffer, add bool) {
 	mustMatch(dst.Rows == x.Rows && dst.Width == w.Out, "linear", dst.Rows, dst.Width, x.Rows, w.Out)
 	mustMatch(bias.IsZero() || bias.Width == w.Out && bias.Rows == 1, "linear bias", bias.Rows, bias.Width, w.Out)
 	c.product(x, w, func(_ *scratch, t *tile) {
-		for i := range t.count {
-			column := t.first + i
-			var b float32
-			if !bias.IsZero() {
-				b = bias.host[column]
-			}
-			for r, v := range t.of(i) {
-				y := &dst.host[r*dst.Stride+column]
-				if add {
-					*y += v + b
-				} else {
-					*y = v + b
-				}
-			}
+		done := 0
+		if c.path != pathGeneric {
+			done = storeBlocks(dst, t, bias, add)
 		}
+		storeGo(dst, t, bias, add, 0, done, t.count)
+		storeGo(dst, t, bias, add, t.rows/8*8, 0, done)
 	})
+}
+
+// storeGo writes the rows from row on of the tile's outputs [lo, hi) to dst:
+//
+//	dst[r][first+i] = t[i][r] + bias[first+i], plus what lies there with add
+func storeGo(dst Buffer, t *tile, bias Buffer, add bool, row, lo, hi int) {
+	for r := row; r < t.rows && lo < hi; r++ {
+		y := dst.row(r)[t.first+lo : t.first+hi]
+		for i := range y {
+			v := t.values[(lo+i)*t.stride+r]
+			if !bias.IsZero() {
+				v += bias.host[t.first+lo+i]
+			}
+			if add {
+				v += y[i]
+			}
+			y[i] = v
+		}
+	}
 }

@@ -1,0 +1,13 @@
+//go:build !amd64
+
+package kernels
+
+// haveAssembly says that this build has no assembly routines: the generic path is the
+// only one, and nothing below is ever called.
+const haveAssembly = false
+
+func (c *CPU) pack(Buffer) packedRows { panic("no vector path in this build") }
+
+func (c *CPU) fill(*tile, *packedRows, *Weight, *scratch) { panic("no vector path in this build") }
+
+func storeBlocks(Buffer, *tile, Buffer, bool) int { panic("no vector path in this build") }

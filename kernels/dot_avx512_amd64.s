@@ -1,0 +1,88 @@
+// The dot kernels for AVX-512: float32, bfloat16 and float16 weights. Assembly because Go
+// has no vectors and no 16-bit loads that widen. See dotArgs in asm_amd64.go.
+
+#include "textflag.h"
+
+#define W0 AX
+#define W1 BX
+#define W2 CX
+#define W3 DX
+#define S0 SI
+#define S1 DI
+#define S2 R8
+#define S3 R9
+#define IDX R10
+#define N R11
+
+#define ARGUMENTS \
+	MOVQ args+0(FP), R14 \
+	MOVQ 0(R14), W0 \
+	MOVQ 8(R14), W1 \
+	MOVQ 16(R14), W2 \
+	MOVQ 24(R14), W3 \
+	MOVQ 32(R14), S0 \
+	MOVQ 40(R14), S1 \
+	MOVQ 48(R14), S2 \
+	MOVQ 56(R14), S3 \
+	MOVQ 64(R14), N \
+	XORQ IDX, IDX
+
+// The weights' registers become the addresses of the results.
+#define OUTPUTS \
+	MOVQ 72(R14), AX \
+	MOVQ 80(R14), BX \
+	LEAQ (BX)(BX*2), CX
+
+#define ZERO4(a, b, c, d) \
+	VPXORD a, a, a \
+	VPXORD b, b, b \
+	VPXORD c, c, c \
+	VPXORD d, d, d
+
+#define FMA4(w, a, b, c, d) \
+	VFMADD231PS Z16, w, a \
+	VFMADD231PS Z17, w, b \
+	VFMADD231PS Z18, w, c \
+	VFMADD231PS Z19, w, d
+
+#define FOLD(z, y) \
+	VEXTRACTF32X8 $1, z, Y24 \
+	VADDPS        Y24, y, y
+
+// Sums the lanes of four vectors and stores the sums, a stride apart.
+#define REDUCE(offset, za, ya, xa, zb, yb, zc, yc, zd, yd) \
+	FOLD(za, ya) \
+	FOLD(zb, yb) \
+	FOLD(zc, yc) \
+	FOLD(zd, yd) \
+	VHADDPS       yb, ya, ya \
+	VHADDPS       yd, yc, yc \
+	VHADDPS       yc, ya, ya \
+	VEXTRACTF32X4 $1, ya, X24 \
+	VADDPS        X24, xa, xa \
+	VMOVSS        xa, offset(AX) \
+	VEXTRACTPS    $1, xa, offset(AX)(BX*1) \
+	VEXTRACTPS    $2, xa, offset(AX)(BX*2) \
+	VEXTRACTPS    $3, xa, offset(AX)(CX*1)
+
+#define DOT1 ·dotF32x1AVX512
+#define DOT4 ·dotF32x4AVX512
+#define LOAD(w, z) VMOVUPS (w)(IDX*4), z
+#include "dot_avx512.h"
+#undef DOT1
+#undef DOT4
+#undef LOAD
+
+#define DOT1 ·dotBF16x1AVX512
+#define DOT4 ·dotBF16x4AVX512
+#define LOAD(w, z) VPMOVZXWD (w)(IDX*2), z \
+	VPSLLD $16, z, z
+#include "dot_avx512.h"
+#undef DOT1
+#undef DOT4
+#undef LOAD
+
+#define DOT1 ·dotF16x1AVX512
+#define DOT4 ·dotF16x4AVX512
+#define LOAD(w, z) VCVTPH2PS (w)(IDX*2), z
+#include "dot_avx512.h"

@@ -1,0 +1,117 @@
+// Data movement: 8×8 transposition and widening, AVX2 on both vector paths. Assembly
+// because element by element they would take a tenth of a product's time.
+
+#include "textflag.h"
+
+#define SRC SI
+#define DST DI
+#define LS R8  // stride of the source
+#define LS3 R9
+#define LD R10 // stride of the target
+#define LD3 R11
+#define COUNT R12
+
+// Writes one row of the result: plus the sum vector Y14, plus what lies there under mask Y15.
+#define PUT(address, y) \
+	VADDPS     Y14, y, y \
+	VMASKMOVPS address, Y15, Y12 \
+	VADDPS     Y12, y, y \
+	VMOVUPS    y, address
+
+// Interleaves the 4×4 blocks of four rows; the results are columns 0|4, 1|5, 2|6 and 3|7.
+#define QUAD(a, b, c, d) \
+	VUNPCKLPS b, a, Y12 \
+	VUNPCKHPS b, a, Y13 \
+	VUNPCKLPS d, c, a \
+	VUNPCKHPS d, c, b \
+	VUNPCKLPD a, Y12, c \
+	VUNPCKHPD a, Y12, d \
+	VUNPCKLPD b, Y13, a \
+	VUNPCKHPD b, Y13, b
+
+// func transpose8(args *transposeArgs)
+// For count blocks: dst[i][j] = src[j][i] + bias[j] + (dst[i][j] where mask), i, j < 8,
+// then src advances by 8 columns and dst by 8 rows.
+TEXT ·transpose8(SB), NOSPLIT, $0-8
+	MOVQ         args+0(FP), R14
+	MOVQ         0(R14), SRC
+	MOVQ         8(R14), LS
+	MOVQ         16(R14), DST
+	MOVQ         24(R14), LD
+	MOVQ         32(R14), COUNT
+	MOVQ         40(R14), AX
+	VMOVUPS      (AX), Y14
+	VPBROADCASTD 48(R14), Y15
+	LEAQ         (LS)(LS*2), LS3
+	LEAQ         (LD)(LD*2), LD3
+
+block:
+	LEAQ       (SRC)(LS*4), AX
+	VMOVUPS    (SRC), Y0
+	VMOVUPS    (SRC)(LS*1), Y1
+	VMOVUPS    (SRC)(LS*2), Y2
+	VMOVUPS    (SRC)(LS3*1), Y3
+	VMOVUPS    (AX), Y4
+	VMOVUPS    (AX)(LS*1), Y5
+	VMOVUPS    (AX)(LS*2), Y6
+	VMOVUPS    (AX)(LS3*1), Y7
+	QUAD(Y0, Y1, Y2, Y3) // columns 0|4 in Y2, 1|5 in Y3, 2|6 in Y0, 3|7 in Y1
+	QUAD(Y4, Y5, Y6, Y7)
+	LEAQ       (DST)(LD*4), BX
+	VPERM2F128 $0x20, Y6, Y2, Y8
+	VPERM2F128 $0x20, Y7, Y3, Y9
+	VPERM2F128 $0x20, Y4, Y0, Y10
+	VPERM2F128 $0x20, Y5, Y1, Y11
+	VPERM2F128 $0x31, Y6, Y2, Y2
+	VPERM2F128 $0x31, Y7, Y3, Y3
+	VPERM2F128 $0x31, Y4, Y0, Y0
+	VPERM2F128 $0x31, Y5, Y1, Y1
+	PUT((DST), Y8)
+	PUT((DST)(LD*1), Y9)
+	PUT((DST)(LD*2), Y10)
+	PUT((DST)(LD3*1), Y11)
+	PUT((BX), Y2)
+	PUT((BX)(LD*1), Y3)
+	PUT((BX)(LD*2), Y0)
+	PUT((BX)(LD3*1), Y1)
+	ADDQ       $32, SRC
+	LEAQ       (DST)(LD*8), DST
+	DECQ       COUNT
+	JNE        block
+	VZEROUPPER
+	RET
+
+// func widenBF16AVX2(dst *float32, src *uint16, n int)
+// dst[i] = src[i] << 16, n a positive multiple of 8. Loop: BF16sToF32s.
+TEXT ·widenBF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DST
+	MOVQ src+8(FP), SRC
+	MOVQ n+16(FP), COUNT
+
+loop:
+	VPMOVZXWD (SRC), Y0
+	VPSLLD    $16, Y0, Y0
+	VMOVDQU   Y0, (DST)
+	ADDQ      $16, SRC
+	ADDQ      $32, DST
+	SUBQ      $8, COUNT
+	JNE       loop
+	VZEROUPPER
+	RET
+
+// func widenF16AVX2(dst *float32, src *uint16, n int)
+// dst[i] = src[i] as float32, n a positive multiple of 8. Loop: F16sToF32s.
+TEXT ·widenF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DST
+	MOVQ src+8(FP), SRC
+	MOVQ n+16(FP), COUNT
+
+loop:
+	VCVTPH2PS (SRC), Y0
+	VMOVUPS   Y0, (DST)
+	ADDQ      $16, SRC
+	ADDQ      $32, DST
+	SUBQ      $8, COUNT
+	JNE       loop
+	VZEROUPPER
+	RET

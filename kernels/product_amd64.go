@@ -1,0 +1,321 @@
+package kernels
+
+import "unsafe"
+
+const (
+	// blockK is how many k a tile sums before the sum goes to the scratch: a block of a
+	// panel (and of the weights) stays in a near cache, and short sums are more accurate.
+	blockK = 384
+	// dotRows512 and dotRows2 are the most rows that are used in place.
+	dotRows512 = 8
+	dotRows2   = 6
+)
+
+// tileShape returns the weight rows of a panel kernel and the rows of x of its panel.
+func (p path) tileShape() (weightRows, rows int) {
+	if p == pathAVX512 {
+		return 8, 32
+	}
+	return 6, 16
+}
+
+// dotShape returns the rows of x of the larger dot kernel and the multiple of k it needs.
+func (p path) dotShape() (rows, step int) {
+	if p == pathAVX512 {
+		return 4, 16
+	}
+	return 3, 8
+}
+
+// plan decides which rows of x go into panels.
+func (c *CPU) plan(x Buffer) packedRows {
+	_, width := c.path.tileShape()
+	p := packedRows{x: x, width: width, count: x.Rows / width, dot: x.Rows}
+	rest := x.Rows % width
+	switch {
+	case rest == 0:
+	case c.path == pathAVX512 && rest <= dotRows512 || c.path == pathAVX2 && rest <= dotRows2:
+		p.dot = x.Rows - rest
+	case c.path == pathAVX512 && rest <= width/2:
+		p.half = true
+	default:
+		p.count++
+	}
+	p.stride = p.count * width
+	if p.half {
+		p.stride += width / 2
+	}
+	if group, _ := c.path.dotShape(); x.Rows-p.dot > 1 {
+		p.stride += (x.Rows - p.dot + group - 1) / group * group
+	} else {
+		p.stride += x.Rows - p.dot
+	}
+	return p
+}
+
+// pack transposes the rows of x into panels. The caller returns them to c.buffers.
+func (c *CPU) pack(x Buffer) packedRows {
+	p := c.plan(x)
+	if p.dot == 0 {
+		return p
+	}
+	panels := p.count
+	size := p.width * x.Width
+	total := p.count * size
+	if p.half {
+		panels++
+		total += size / 2
+	}
+	p.panels = c.buffers.take(total)
+	c.pool.split(panels, max(elementsPerChunk/max(size, 1), 1), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			width := p.width
+			if i == p.count {
+				width /= 2
+			}
+			packPanel(p.panels[i*size:i*size+width*x.Width], x, i*p.width, width)
+		}
+	})
+	return p
+}
+
+// zeros is the bias of a transposition without one.
+var zeros [8]float32
+
+// packPanel writes panel[k][i] = x[first+i][k] for i < width; rows beyond x are zeros.
+func packPanel(panel []float32, x Buffer, first, width int) {
+	rows := min(width, x.Rows-first)
+	done := 0
+	blocks := x.Width / 8
+	for ; done+8 <= rows && blocks > 0; done += 8 {
+		transpose8(&transposeArgs{
+			src: &x.row(first + done)[0], srcStride: uintptr(x.Stride) * 4,
+			dst: &panel[done], dstStride: uintptr(width) * 4, count: blocks, bias: &zeros,
+		})
+		for i := done; i < done+8; i++ {
+			for k := blocks * 8; k < x.Width; k++ {
+				panel[k*width+i] = x.row(first + i)[k]
+			}
+		}
+	}
+	for i := done; i < rows; i++ {
+		for k, v := range x.row(first + i) {
+			panel[k*width+i] = v
+		}
+	}
+	for i := max(rows, 0); i < width; i++ {
+		for k := range x.Width {
+			panel[k*width+i] = 0
+		}
+	}
+}
+
+// storeBlocks writes the whole 8×8 blocks of a tile to dst, as storeGo does, and returns
+// how many outputs it did; the rows after the last multiple of 8 are left.
+func storeBlocks(dst Buffer, t *tile, bias Buffer, add bool) int {
+	args := transposeArgs{srcStride: uintptr(t.stride) * 4, dstStride: uintptr(dst.Stride) * 4, count: t.rows / 8}
+	if args.count == 0 {
+		return 0
+	}
+	if add {
+		args.mask = ^uint32(0)
+	}
+	i := 0
+	for ; i+8 <= t.count; i += 8 {
+		args.src, args.dst, args.bias = &t.values[i*t.stride], &dst.host[t.first+i], &zeros
+		if !bias.IsZero() {
+			args.bias = (*[8]float32)(bias.host[t.first+i:])
+		}
+		transpose8(&args)
+	}
+	return i
+}
+
+// fill computes a tile with the kernels of a vector path.
+func (c *CPU) fill(t *tile, p *packedRows, w *Weight, s *scratch) {
+	if w.In == 0 {
+		clear(t.values)
+		return
+	}
+	if p.panels != nil {
+		for k := 0; k < w.In; k += blockK {
+			c.fillPanels(t, p, w, s, k, min(blockK, w.In-k))
+		}
+	}
+	if p.dot < p.x.Rows {
+		c.fillDots(t, p, w)
+	}
+}
+
+// address returns where element k of row o of w lies.
+func (w *Weight) address(o, k int) unsafe.Pointer {
+	if w.f32 != nil {
+		return unsafe.Pointer(&w.f32[o*w.In+k])
+	}
+	return unsafe.Pointer(&w.u16[o*w.In+k])
+}
+
+// fillPanels adds the products over k in [k0, k0+n) of all panels. Weight rows are used
+// in place where the kernel knows their type; otherwise, and for the last rows when they
+// are fewer than a tile, they are widened into scratch first.
+func (c *CPU) fillPanels(t *tile, p *packedRows, w *Weight, s *scratch, k0, n int) {
+	size, _ := c.path.tileShape()
+	native := w.DType == F32 || w.DType == BF16 && c.path == pathAVX512 && !p.half
+	direct := 0 // outputs whose weights are used in place
+	if native {
+		direct = t.count / size * size
+	}
+	copied := t.count - direct
+	var wide []float32
+	if copied > 0 {
+		wide = grown(&s.weights, (copied+size-1)/size*size*n)
+		c.widenRows(wide, w, t.first+direct, copied, k0, n)
+	}
+	args := panelArgs{stride: uintptr(t.stride) * 4, n: n, accumulate: k0}
+	for panel, column := 0, 0; column < p.dot; panel, column = panel+1, column+p.width {
+		half := panel == p.count
+		rows := p.width
+		if half {
+			rows /= 2
+		}
+		args.x = &p.panels[panel*p.width*p.x.Width+k0*rows]
+		args.ld = uintptr(w.In * w.DType.Size())
+		for i := 0; i < direct; i += size {
+			args.w, args.next = w.address(t.first+i, k0), nil
+			if panel == 0 && i+size < direct {
+				args.next = w.address(t.first+i+size, k0)
+			}
+			args.out = &t.values[i*t.stride+column]
+			c.panelKernel(&args, w.DType, half)
+		}
+		args.ld, args.next = uintptr(n)*4, nil
+		for i := 0; i < copied; i += size {
+			args.w, args.out = unsafe.Pointer(&wide[i*n]), &t.values[(direct+i)*t.stride+column]
+			c.panelKernel(&args, F32, half)
+		}
+	}
+}
+
+// panelKernel runs the panel kernel for a weight type.
+func (c *CPU) panelKernel(args *panelArgs, d DType, half bool) {
+	switch {
+	case c.path == pathAVX2:
+		panelF32x6x16(args)
+	case half:
+		panelF32x8x16(args)
+	case d == BF16:
+		panelBF16x8x32(args)
+	default:
+		panelF32x8x32(args)
+	}
+}
+
+// widenRows copies columns [k0, k0+n) of weight rows as float32 into dst, dense, and
+// fills what is left of dst with zeros.
+func (c *CPU) widenRows(dst []float32, w *Weight, first, rows, k0, n int) {
+	for i := range rows {
+		at := (first+i)*w.In + k0
+		if w.f32 != nil {
+			copy(dst[i*n:], w.f32[at:at+n])
+			continue
+		}
+		widenVector(dst[i*n:(i+1)*n], w.u16[at:at+n], w.DType)
+	}
+	clear(dst[rows*n:])
+}
+
+// widenVector is widen with the vector kernels.
+func widenVector(dst []float32, src []uint16, d DType) {
+	whole := len(src) / 8 * 8
+	if whole > 0 {
+		if d == BF16 {
+			widenBF16AVX2(&dst[0], &src[0], whole)
+		} else {
+			widenF16AVX2(&dst[0], &src[0], whole)
+		}
+	}
+	widen(dst[whole:], src[whole:], d)
+}
+
+// fillDots computes the rows that are used in place. Four streams run through the
+// tile's weights, a quarter of the tile apart: adjacent rows would read memory slower.
+func (c *CPU) fillDots(t *tile, p *packedRows, w *Weight) {
+	group, step := c.path.dotShape()
+	quarter := (t.count + 3) / 4
+	args := dotArgs{n: w.In / step * step, stride: uintptr(quarter*t.stride) * 4}
+	single := p.x.Rows-p.dot == 1
+	if single {
+		group = 1
+	}
+	for i := range quarter {
+		if args.n == 0 {
+			break
+		}
+		for j := range args.w {
+			args.w[j] = w.address(t.first+min(j*quarter+i, t.count-1), 0)
+		}
+		for r := p.dot; r < p.x.Rows; r += group {
+			for j := range group {
+				args.x[j] = &p.x.host[min(r+j, p.x.Rows-1)*p.x.Stride]
+			}
+			args.out = &t.values[i*t.stride+r]
+			c.dotKernel(&args, w.DType, single)
+		}
+	}
+	if args.n < w.In {
+		dotTails(t, p, w, args.n)
+	}
+}
+
+// dotTails adds the products over k from done on, which are fewer than a vector.
+func dotTails(t *tile, p *packedRows, w *Weight, done int) {
+	var buffer [16]float32
+	n := w.In - done
+	for i := range t.count {
+		at := (t.first+i)*w.In + done
+		if w.f32 != nil {
+			copy(buffer[:n], w.f32[at:])
+		} else {
+			widen(buffer[:n], w.u16[at:at+n], w.DType)
+		}
+		for r := p.dot; r < p.x.Rows; r++ {
+			sum := dotGo(buffer[:n], p.x.row(r)[done:])
+			if done == 0 {
+				t.values[i*t.stride+r] = sum
+			} else {
+				t.values[i*t.stride+r] += sum
+			}
+		}
+	}
+}
+
+// dotKernel runs the dot kernel for a weight type.
+func (c *CPU) dotKernel(args *dotArgs, d DType, single bool) {
+	wide := c.path == pathAVX512
+	switch {
+	case wide && single && d == F32:
+		dotF32x1AVX512(args)
+	case wide && single && d == BF16:
+		dotBF16x1AVX512(args)
+	case wide && single:
+		dotF16x1AVX512(args)
+	case wide && d == F32:
+		dotF32x4AVX512(args)
+	case wide && d == BF16:
+		dotBF16x4AVX512(args)
+	case wide:
+		dotF16x4AVX512(args)
+	case single && d == F32:
+		dotF32x1AVX2(args)
+	case single && d == BF16:
+		dotBF16x1AVX2(args)
+	case single:
+		dotF16x1AVX2(args)
+	case d == F32:
+		dotF32x3AVX2(args)
+	case d == BF16:
+		dotBF16x3AVX2(args)
+	default:
+		dotF16x3AVX2(args)
+	}
+}
