@@ -1,0 +1,124 @@
+package model
+
+import "npinf/kernels"
+
+// architecture describes a decoder-only transformer. A family file fills in everything
+// but the weights; bind adds them. After that nothing in it changes.
+type architecture struct {
+	family       string // HF's model_type of the text model
+	width        int    // d_model
+	vocabulary   int    // rows of the embedding
+	maxPositions int
+	rmsEpsilon   float32 // rms_norm_eps; 0 on LayerNorm models
+
+	// Model-level dimensions, as the configuration states them.
+	heads, kvHeads, headDim, mlpWidth int
+
+	embedding embedding
+	blocks    []block
+	finalNorm *norm // nil: the last block's output goes to the head as it is
+	head      head
+
+	prefixes []string         // what released files put in front of all names but the head's
+	ignored  []string         // beginnings of the names of tensors that the text model does not use
+	refusals map[Point]string // points that this family has no such tensor for, and why
+}
+
+// embedding turns ids into the input of block 0.
+type embedding struct {
+	tokens *linear // [vocabulary, width or the projection's input]
+	scale  float32 // part of the embedding itself: the point "embeddings" is scaled (Gemma)
+
+	positions      *linear // learned positions [rows, width], or nil
+	positionOffset int     // row of position 0 (OPT: 2)
+
+	multiplier float32 // after the point "embeddings" (Granite); 1 = none
+	projection *linear // project_in of OPT-350m, or nil
+}
+
+// head turns the last residual into logits.
+type head struct {
+	tied       bool    // the weights are the token embedding's
+	output     *linear // [vocabulary, width]
+	names      []string
+	projection *linear // project_out of OPT-350m, or nil
+	multiplier float32 // on the logits; 1 = none
+	softcap    float32 // logits become cap·tanh(logit/cap); 0 = none
+}
+
+// block is one transformer layer. With a norm absent the sublayer reads the residual, or
+// its output is added, as it is.
+type block struct {
+	// parallel blocks compute both sublayers from the block's input. Without an mlpNorm
+	// they share one norm.
+	parallel bool
+	// normAfterSum blocks (OPT-350m) have no norm in front: attnNorm and mlpNorm
+	// normalise the residual after each sum.
+	normAfterSum bool
+
+	attnNorm, attnPostNorm, mlpNorm, mlpPostNorm *norm
+
+	attention          attention
+	mlp                mlp
+	residualMultiplier float32 // on each sublayer's output (Granite); 1 = none
+}
+
+// attention is multi-head attention with grouped keys and values.
+type attention struct {
+	heads, kvHeads, headDim int
+
+	query, key, value *linear // [heads·headDim, width], [kvHeads·headDim, width] twice
+	// fused replaces the three: rows q | k | v. grouped says that the file interleaves
+	// them per kv head, [queries of the group.., k, v]; bind puts them in order.
+	fused   *linear
+	grouped bool
+	clip    float32 // queries, keys and values are clamped to ±clip; 0 = none
+
+	queryNorm, keyNorm *norm   // before the rotation, or nil
+	rotary             *rotary // nil: no rotation
+	scale, softcap     float32 // of the scores
+	window             int     // keys a query sees, itself included; 0 = all
+
+	output *linear // [width, heads·headDim]
+}
+
+func (a *attention) queryWidth() int { return a.heads * a.headDim }
+func (a *attention) keyWidth() int   { return a.kvHeads * a.headDim }
+func (a *attention) fusedWidth() int { return a.queryWidth() + 2*a.keyWidth() }
+
+// mlp is the feed-forward sublayer: down(f(gate)·up), or down(f(up)) without a gate.
+type mlp struct {
+	width      int
+	gate, up   *linear // [width, d_model]; gate nil: ungated
+	gateUp     *linear // replaces both: rows gate | up
+	down       *linear // [d_model, width]
+	activation kernels.Activation
+}
+
+func (m *mlp) gated() bool { return m.gate != nil || m.gateUp != nil }
+
+// linear is a matrix with an optional bias. name is without ".weight" and without the
+// architecture's prefix.
+type linear struct {
+	name       string
+	out, in    int
+	bias       bool
+	transposed bool // stored [in, out]
+
+	weight  *kernels.Weight
+	biasRow kernels.Buffer
+}
+
+// norm is a normalisation. name is without ".weight"; bare norms have no weights.
+type norm struct {
+	name   string
+	kind   kernels.NormKind
+	shape  []int // of the stored weight
+	group  int   // width normalised together; 0 = the whole row
+	eps    float32
+	bias   bool
+	addOne bool // the gain is 1 + weight (Gemma)
+	bare   bool
+
+	loaded kernels.Norm
+}

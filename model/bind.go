@@ -1,0 +1,199 @@
+package model
+
+import (
+	"fmt"
+
+	"npinf/kernels"
+	"npinf/weights"
+)
+
+// binder gives an architecture its weights.
+type binder struct {
+	*weights.Binding
+	device  kernels.Device
+	convert *kernels.DType // nil keeps the stored type
+	borrow  bool
+	prefix  string
+
+	parameters int64
+	bytes      int64
+	buffers    []kernels.Buffer // norms and biases, released by Close
+}
+
+// bind loads every weight the architecture names. Everything that is missing, mis-shaped,
+// unusable or left over is in the one error.
+func (a *architecture) bind(b *binder) error {
+	b.prefix = b.Prefix(a.embedding.tokens.name+".weight", a.prefixes...)
+	a.eachLinear(func(l *linear) { b.linear(b.prefix+l.name, l, nil) })
+	for i := range a.blocks {
+		attention := &a.blocks[i].attention
+		if attention.fused != nil {
+			b.linear(b.prefix+attention.fused.name, attention.fused, attention.fusedOrder())
+		}
+	}
+	a.eachNorm(func(n *norm) { b.norm(b.prefix+n.name, n) })
+	b.head(a)
+	return b.Finish()
+}
+
+// eachLinear visits the matrices of the trunk, fused projections and the head excepted.
+func (a *architecture) eachLinear(visit func(*linear)) {
+	some := func(parts ...*linear) {
+		for _, part := range parts {
+			if part != nil {
+				visit(part)
+			}
+		}
+	}
+	some(a.embedding.tokens, a.embedding.positions, a.embedding.projection, a.head.projection)
+	for i := range a.blocks {
+		b := &a.blocks[i]
+		some(b.attention.query, b.attention.key, b.attention.value, b.attention.output)
+		some(b.mlp.gate, b.mlp.up, b.mlp.gateUp, b.mlp.down)
+	}
+}
+
+// eachNorm visits the norms.
+func (a *architecture) eachNorm(visit func(*norm)) {
+	some := func(parts ...*norm) {
+		for _, part := range parts {
+			if part != nil {
+				visit(part)
+			}
+		}
+	}
+	for i := range a.blocks {
+		b := &a.blocks[i]
+		some(b.attnNorm, b.attnPostNorm, b.mlpNorm, b.mlpPostNorm, b.attention.queryNorm, b.attention.keyNorm)
+	}
+	some(a.finalNorm)
+}
+
+// head loads the output matrix or ties it. A tied model's file may still carry a copy.
+func (b *binder) head(a *architecture) {
+	if !a.head.tied {
+		b.linear(b.Prefix(".weight", a.head.names...), a.head.output, nil)
+		return
+	}
+	for _, name := range a.head.names {
+		b.Ignore(name + ".weight")
+	}
+	a.head.output = a.embedding.tokens
+}
+
+// linear loads a matrix and its bias. order, when not nil, lists which rows go where:
+// row i of the loaded matrix is stored row order[i].
+func (b *binder) linear(name string, l *linear, order []int) {
+	stored := []int{l.out, l.in}
+	if l.transposed {
+		stored = []int{l.in, l.out}
+	}
+	if tensor, ok := b.Take(name+".weight", stored...); ok {
+		if err := b.place(l, tensor, order); err != nil {
+			b.Refuse(err)
+		}
+	}
+	if l.bias {
+		l.biasRow = b.vector(name+".bias", []int{l.out}, order, 0)
+	}
+}
+
+func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
+	matrix, err := tensor.Matrix(l.transposed, b.borrow)
+	if err != nil {
+		return err
+	}
+	if order != nil {
+		matrix.Data, matrix.Borrow = reorderRows(matrix, order), false
+	}
+	if b.convert != nil && *b.convert != matrix.DType {
+		matrix.Convert = b.convert
+	}
+	l.weight, err = b.device.LoadWeight(matrix)
+	if err != nil {
+		return fmt.Errorf("tensor %s: %w", tensor.Name, err)
+	}
+	b.parameters += int64(tensor.Elements())
+	b.bytes += l.weight.Bytes()
+	return nil
+}
+
+// reorderRows copies a matrix that is stored [out, in], row i becoming row order[i].
+func reorderRows(matrix kernels.HostMatrix, order []int) []byte {
+	size := matrix.In * matrix.DType.Size()
+	data := make([]byte, 0, len(matrix.Data))
+	for _, row := range order {
+		data = append(data, matrix.Data[row*size:(row+1)*size]...)
+	}
+	return data
+}
+
+// vector loads a tensor of any shape as one float32 row, in the given order and with add
+// added to every element.
+func (b *binder) vector(name string, shape []int, order []int, add float32) kernels.Buffer {
+	tensor, ok := b.Take(name, shape...)
+	if !ok {
+		return kernels.Buffer{}
+	}
+	values, err := tensor.Floats()
+	if err != nil {
+		b.Refuse(err)
+		return kernels.Buffer{}
+	}
+	if order != nil {
+		ordered := make([]float32, len(values))
+		for i, row := range order {
+			ordered[i] = values[row]
+		}
+		values = ordered
+	}
+	for i := range values {
+		values[i] += add
+	}
+	b.parameters += int64(len(values))
+	b.bytes += int64(len(values)) * 4
+	row := b.device.Upload(1, len(values), values)
+	b.buffers = append(b.buffers, row)
+	return row
+}
+
+// norm loads a norm's gain and bias.
+func (b *binder) norm(name string, n *norm) {
+	n.loaded = kernels.Norm{Kind: n.kind, Eps: n.eps, Group: n.group}
+	if n.bare {
+		return
+	}
+	add := float32(0)
+	if n.addOne {
+		add = 1
+	}
+	n.loaded.Gain = b.vector(name+".weight", n.shape, nil, add)
+	if n.bias {
+		n.loaded.Bias = b.vector(name+".bias", n.shape, nil, 0)
+	}
+}
+
+// fusedOrder tells which stored row of a fused projection is row i of q | k | v; nil when
+// the file holds them in that order.
+func (a *attention) fusedOrder() []int {
+	if !a.grouped {
+		return nil
+	}
+	queries := a.heads / a.kvHeads
+	group := (queries + 2) * a.headDim
+	order := make([]int, 0, a.fusedWidth())
+	take := func(start, count int) {
+		for row := start; row < start+count; row++ {
+			order = append(order, row)
+		}
+	}
+	for g := range a.kvHeads {
+		take(g*group, queries*a.headDim)
+	}
+	for part := range 2 { // keys, then values
+		for g := range a.kvHeads {
+			take(g*group+(queries+part)*a.headDim, a.headDim)
+		}
+	}
+	return order
+}

@@ -1,0 +1,79 @@
+package model
+
+import "npinf/kernels"
+
+// Cache holds the keys and values of a sequence's earlier tokens. It belongs to one
+// sequence and one Model, and is not safe for concurrent use.
+type Cache struct {
+	device kernels.Device
+	depth  int
+	layers []layerCache
+	length int // positions stored, the same in every layer
+}
+
+// layerCache is one layer's keys, after norm and rotation, and values: [capacity, kv width].
+type layerCache struct{ keys, values kernels.Buffer }
+
+// smallestCapacity is the number of positions a cache starts with.
+const smallestCapacity = 64
+
+// NewCache makes an empty cache for the given number of layers from the first on, 0
+// meaning all of them. A sequence that is only read at early layers needs no more than
+// those: with a cache, Forward runs every layer the cache has.
+func (m *Model) NewCache(layers int) *Cache {
+	if layers <= 0 || layers > len(m.arch.blocks) {
+		layers = len(m.arch.blocks)
+	}
+	return &Cache{device: m.device, depth: layers, layers: make([]layerCache, layers)}
+}
+
+// Len is the number of positions stored.
+func (c *Cache) Len() int { return c.length }
+
+// Truncate forgets all positions from length on, so that another continuation can follow
+// the same beginning. A length beyond Len changes nothing.
+func (c *Cache) Truncate(length int) { c.length = min(c.length, max(length, 0)) }
+
+// Bytes is the device memory held.
+func (c *Cache) Bytes() int64 {
+	total := int64(0)
+	for _, layer := range c.layers {
+		total += 4 * int64(layer.keys.Rows) * int64(layer.keys.Stride+layer.values.Stride)
+	}
+	return total
+}
+
+// Release gives the memory back and empties the cache, which can be used again.
+func (c *Cache) Release() {
+	for i := range c.layers {
+		c.device.Release(c.layers[i].keys)
+		c.device.Release(c.layers[i].values)
+		c.layers[i] = layerCache{}
+	}
+	c.length = 0
+}
+
+// append stores new rows behind the committed ones and returns all of them. The length
+// grows only when the whole forward pass has succeeded.
+func (c *Cache) append(layer int, keys, values kernels.Buffer) (allKeys, allValues kernels.Buffer) {
+	l := &c.layers[layer]
+	total := c.length + keys.Rows
+	l.keys = c.grow(l.keys, total, keys.Width)
+	l.values = c.grow(l.values, total, values.Width)
+	c.device.Copy(c.device.View(l.keys, c.length, keys.Rows, 0, keys.Width), keys)
+	c.device.Copy(c.device.View(l.values, c.length, values.Rows, 0, values.Width), values)
+	return c.device.View(l.keys, 0, total, 0, keys.Width), c.device.View(l.values, 0, total, 0, values.Width)
+}
+
+// grow returns a buffer of at least rows rows that starts with the committed rows of old.
+func (c *Cache) grow(old kernels.Buffer, rows, width int) kernels.Buffer {
+	if !old.IsZero() && old.Rows >= rows {
+		return old
+	}
+	grown := c.device.NewBuffer(max(rows, 2*old.Rows, smallestCapacity), width)
+	if !old.IsZero() {
+		c.device.Copy(c.device.View(grown, 0, c.length, 0, width), c.device.View(old, 0, c.length, 0, width))
+		c.device.Release(old)
+	}
+	return grown
+}

@@ -1,0 +1,170 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// family reads a configuration of certain model types. text is the configuration of the
+// text model: the file itself, or its text_config for a multimodal wrapper.
+type family struct {
+	types    []string
+	describe func(text *config) *architecture
+}
+
+// families is the table of supported architectures, by HF's model_type. A wrapper's own
+// type stands beside the text model's.
+var families = []family{
+	{[]string{"gpt2"}, describeGPT2},
+	{[]string{"llama"}, describeLlama},
+	{[]string{"mistral"}, describeMistral},
+	{[]string{"qwen2"}, describeQwen2},
+	{[]string{"qwen3"}, describeQwen3},
+	{[]string{"gemma"}, describeGemma},
+	{[]string{"gemma2"}, describeGemma2},
+	{[]string{"gemma3_text", "gemma3"}, describeGemma3},
+}
+
+// supportedTypes lists the model types of the table.
+func supportedTypes() []string {
+	var types []string
+	for _, f := range families {
+		types = append(types, f.types...)
+	}
+	slices.Sort(types)
+	return types
+}
+
+// describe turns a configuration into an architecture without weights. The error names
+// the unsupported model_type or every unsupported or malformed setting.
+func describe(c *config) (*architecture, error) {
+	modelType := c.text("model_type", "")
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	index := slices.IndexFunc(families, func(f family) bool { return slices.Contains(f.types, modelType) })
+	if index < 0 {
+		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported: %s", modelType, strings.Join(supportedTypes(), ", "))
+	}
+	if c.object("quantization_config") != nil {
+		c.fail("quantization_config is set; quantized checkpoints are not supported, use the unquantized one")
+	}
+	text := textConfig(c)
+	if inner := text.text("model_type", families[index].types[0]); !slices.Contains(families[index].types, inner) {
+		text.fail("model_type %q inside a %s wrapper is not supported", inner, modelType)
+	}
+	a := families[index].describe(text)
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	a.family = families[index].types[0]
+	return a, a.checkShape()
+}
+
+// textConfig returns the text model's part of a configuration. What only the outer file
+// states (the stored dtype, the stop ids) is looked up there by the callers.
+func textConfig(c *config) *config {
+	if inner := c.object("text_config"); inner != nil {
+		return inner
+	}
+	return c
+}
+
+// checkShape refuses dimensions that contradict each other.
+func (a *architecture) checkShape() error {
+	for i := range a.blocks {
+		attention := &a.blocks[i].attention
+		if attention.heads%attention.kvHeads != 0 {
+			return fmt.Errorf("config.json: %d attention heads cannot share %d key/value heads evenly", attention.heads, attention.kvHeads)
+		}
+		if attention.rotary != nil && attention.rotary.dim > attention.headDim {
+			return fmt.Errorf("config.json: %d dimensions rotate in heads of %d", attention.rotary.dim, attention.headDim)
+		}
+	}
+	return nil
+}
+
+// shape is the part of a configuration that nearly all families spell alike.
+type shape struct {
+	width, layers, heads, kvHeads, headDim, mlpWidth, vocabulary, positions int
+}
+
+// readShape reads the usual keys. kvHeads and headDim are what holds when their keys are
+// absent; 0 stands for as many as heads, and for width / heads.
+func (c *config) readShape(kvHeads, headDim int) shape {
+	s := shape{
+		width: c.count("hidden_size", 0), layers: c.layerCount("num_hidden_layers", 0),
+		heads: c.count("num_attention_heads", 0), mlpWidth: c.count("intermediate_size", 0),
+		vocabulary: c.count("vocab_size", 0), positions: c.count("max_position_embeddings", 2048),
+	}
+	if kvHeads == 0 || c.isNull("num_key_value_heads") {
+		kvHeads = s.heads
+	}
+	if headDim == 0 || c.isNull("head_dim") {
+		headDim = max(s.width/s.heads, 1)
+	}
+	s.kvHeads, s.headDim = c.count("num_key_value_heads", kvHeads), c.count("head_dim", headDim)
+	return s
+}
+
+// newArchitecture fills in what a shape says.
+func (s shape) newArchitecture() *architecture {
+	return &architecture{
+		width: s.width, vocabulary: s.vocabulary, maxPositions: s.positions,
+		heads: s.heads, kvHeads: s.kvHeads, headDim: s.headDim, mlpWidth: s.mlpWidth,
+		blocks:    make([]block, s.layers),
+		embedding: embedding{scale: 1, multiplier: 1},
+		head: head{multiplier: 1, names: []string{"lm_head", "language_model.lm_head"},
+			output: &linear{out: s.vocabulary, in: s.width}},
+	}
+}
+
+// The kinds of attention a layer can have, as layer_types names them.
+const (
+	fullAttention    = "full_attention"
+	slidingAttention = "sliding_attention"
+)
+
+// layerTypes reads layer_types; without it, absent decides layer by layer.
+func (c *config) layerTypes(layers int, absent func(layer int) string) []string {
+	types := c.strings("layer_types")
+	if types == nil {
+		types = make([]string, layers)
+		for layer := range types {
+			types[layer] = absent(layer)
+		}
+	}
+	if len(types) < layers {
+		c.fail("layer_types has %d entries for %d layers", len(types), layers)
+		return make([]string, layers)
+	}
+	for _, kind := range types {
+		if kind != fullAttention && kind != slidingAttention {
+			c.fail("layer_types: %q is not supported; supported: %s, %s", kind, fullAttention, slidingAttention)
+		}
+	}
+	return types[:layers]
+}
+
+// windowOf is the window of a layer of the given kind.
+func windowOf(kind string, window int) int {
+	if kind == slidingAttention {
+		return window
+	}
+	return 0
+}
+
+// storedDType returns the dtype config.json states, "" when it states none.
+func storedDType(c *config) string {
+	for _, part := range []*config{textConfig(c), c} {
+		for _, key := range []string{"dtype", "torch_dtype"} {
+			var name string
+			if raw, ok := part.keys[key]; ok && json.Unmarshal(raw, &name) == nil && name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,21 @@
+package model
+
+// describeLlama is Llama 1 to 3, SmolLM2 and everything else with model_type llama.
+func describeLlama(c *config) *architecture {
+	s := c.readShape(0, 0)
+	k := c.rmsSkeleton(s, 1e-6)
+	bias := c.flag("attention_bias", false)
+	k.qkvBias, k.outputBias, k.mlpBias = bias, bias, c.flag("mlp_bias", false)
+	k.rotary = everyLayer(c.rotary(s.headDim, rotaryDefaults{theta: 10000}))
+	return k.build()
+}
+
+// describeMistral is Llama with a sliding window on every layer; null switches it off.
+func describeMistral(c *config) *architecture {
+	s := c.readShape(8, 0)
+	k := c.rmsSkeleton(s, 1e-6)
+	window := c.optionalCount("sliding_window", 4096)
+	k.window = func(int) int { return window }
+	k.rotary = everyLayer(c.rotary(s.headDim, rotaryDefaults{theta: 10000}))
+	return k.build()
+}

@@ -1,0 +1,146 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"npinf/kernels"
+	"npinf/weights"
+)
+
+// Model is a loaded model. Nothing in it changes between Load and Close, so any number of
+// goroutines may use it.
+type Model struct {
+	arch   *architecture
+	device kernels.Device
+	facts  Info
+
+	buffers []kernels.Buffer
+	store   *weights.Store // open while weights borrow its memory, else nil
+	once    sync.Once
+}
+
+// storageTypes are the values of Options.DType besides "auto".
+var storageTypes = map[string]kernels.DType{"float32": kernels.F32, "bfloat16": kernels.BF16, "float16": kernels.F16}
+
+func plan(ctx context.Context, files weights.Files) (Estimate, error) {
+	c, err := readConfig(ctx, files)
+	if err != nil {
+		return Estimate{}, err
+	}
+	a, err := describe(c)
+	if err != nil {
+		return Estimate{}, err
+	}
+	estimate := Estimate{Family: a.family, Files: []string{"config.json"}}
+	for _, name := range []string{"generation_config.json", "model.safetensors.index.json"} {
+		if files.Has(name) && !(name == "model.safetensors.index.json" && files.Has("model.safetensors")) {
+			estimate.Files = append(estimate.Files, name)
+		}
+	}
+	names, _, err := weights.ModelFiles(ctx, files)
+	if err != nil {
+		return Estimate{}, err
+	}
+	estimate.Files = append(estimate.Files, names...)
+	if storage, ok := storageTypes[storedDType(c)]; ok {
+		estimate.WeightBytes = a.matrixElements() * int64(storage.Size())
+	}
+	return estimate, nil
+}
+
+// matrixElements counts the elements of all matrices; vectors do not matter beside them.
+func (a *architecture) matrixElements() int64 {
+	total := int64(0)
+	count := func(l *linear) { total += int64(l.out) * int64(l.in) }
+	a.eachLinear(count)
+	for i := range a.blocks {
+		if fused := a.blocks[i].attention.fused; fused != nil {
+			count(fused)
+		}
+	}
+	if !a.head.tied {
+		count(a.head.output)
+	}
+	return total
+}
+
+func load(ctx context.Context, files weights.Files, options Options) (*Model, error) {
+	c, err := readConfig(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	a, err := describe(c)
+	if err != nil {
+		return nil, err
+	}
+	stops, err := stopIDs(ctx, files, textConfig(c), c)
+	if err != nil {
+		return nil, err
+	}
+	b := &binder{device: options.Device, borrow: options.Borrow}
+	if options.DType != "" && options.DType != "auto" {
+		wanted, ok := storageTypes[options.DType]
+		if !ok {
+			return nil, fmt.Errorf("dtype %q is not supported; supported: auto, %s", options.DType, joinKeys(storageTypes))
+		}
+		b.convert = &wanted
+	}
+	store, err := weights.OpenStore(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	b.Binding = store.Bind(a.ignored...)
+	if err := a.bind(b); err != nil {
+		releaseAll(options.Device, b.buffers)
+		store.Close()
+		return nil, err
+	}
+	m := &Model{arch: a, device: options.Device, buffers: b.buffers, facts: a.describeTo(b, stops)}
+	if options.Borrow {
+		m.store = store
+	} else {
+		store.Close()
+	}
+	return m, nil
+}
+
+// describeTo collects what callers may know.
+func (a *architecture) describeTo(b *binder, stops []int) Info {
+	return Info{
+		Family: a.family, Layers: len(a.blocks), Width: a.width, Vocabulary: a.vocabulary,
+		Heads: a.heads, KVHeads: a.kvHeads, HeadDim: a.headDim, MLPWidth: a.mlpWidth,
+		MaxPositions: a.maxPositions, StopIDs: stops, StoredDType: a.storedDType(b),
+		WeightBytes: b.bytes, ParameterCount: b.parameters, RMSEpsilon: a.rmsEpsilon,
+	}
+}
+
+// storedDType is the type the embedding has in the file, which the rest shares.
+func (a *architecture) storedDType(b *binder) string {
+	tensor, _ := b.Take(b.prefix+a.embedding.tokens.name+".weight", a.embedding.tokens.out, a.embedding.tokens.in)
+	storage, _ := tensor.Storage() // it was loaded, so it has one
+	return storage.String()
+}
+
+func (m *Model) info() Info {
+	facts := m.facts
+	facts.StopIDs = append([]int(nil), facts.StopIDs...)
+	return facts
+}
+
+func (m *Model) close() error {
+	m.once.Do(func() {
+		releaseAll(m.device, m.buffers)
+		if m.store != nil {
+			m.store.Close()
+		}
+	})
+	return nil
+}
+
+func releaseAll(device kernels.Device, buffers []kernels.Buffer) {
+	for _, buffer := range buffers {
+		device.Release(buffer)
+	}
+}

@@ -1,0 +1,247 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The points of a forward pass that code refers to by name.
+const (
+	Embeddings    Point = "embeddings"
+	ResidPre      Point = "resid_pre"
+	LN1Normalized Point = "ln1_normalized"
+	AttnIn        Point = "attn_in"
+	Value         Point = "value"
+	QNormIn       Point = "q_norm_in"
+	QNormOut      Point = "q_norm_out"
+	KNormIn       Point = "k_norm_in"
+	KNormOut      Point = "k_norm_out"
+	AttnScores    Point = "attn_scores"
+	AttnProbs     Point = "attn_probs"
+	Z             Point = "z"
+	AttnOut       Point = "attn_out"
+	AttnOutPost   Point = "attn_out_post"
+	ResidMid      Point = "resid_mid"
+	LN2Normalized Point = "ln2_normalized"
+	MLPIn         Point = "mlp_in"
+	MLPPre        Point = "mlp_pre"
+	MLPPreLinear  Point = "mlp_pre_linear"
+	MLPAct        Point = "mlp_act"
+	MLPOut        Point = "mlp_out"
+	MLPOutPost    Point = "mlp_out_post"
+	ResidPost     Point = "resid_post"
+	FinalNorm     Point = "final_norm"
+	LMHead        Point = "lm_head"
+)
+
+// stage says how far a layer must be computed for a point to exist.
+type stage uint8
+
+const (
+	atEmbedding stage = iota // before block 0
+	atInput                  // the block's input: the block itself is not run
+	atAttention              // the attention sublayer, up to resid_mid
+	atMLP                    // the whole block
+	atHead                   // after the last block
+)
+
+// pointRow is what there is to know about a point.
+type pointRow struct {
+	point    Point
+	stage    stage
+	editable bool
+	hooks    []string // TransformerLens names after "blocks.<layer>."
+	// width is the row width; nil for the attention points, whose rows are as wide as
+	// there are keys.
+	width func(a *architecture, b *block) int
+	// refuse says why the point does not exist, "" if it does. nil = it always does.
+	refuse func(a *architecture, b *block) string
+}
+
+func modelWidth(a *architecture, _ *block) int     { return a.width }
+func headsWidth(_ *architecture, b *block) int     { return b.attention.queryWidth() }
+func kvHeadsWidth(_ *architecture, b *block) int   { return b.attention.keyWidth() }
+func mlpWidth(_ *architecture, b *block) int       { return b.mlp.width }
+func vocabulary(a *architecture, _ *block) int     { return a.vocabulary }
+func embeddingWidth(a *architecture, _ *block) int { return a.embedding.tokens.in }
+
+func valueWidth(_ *architecture, b *block) int {
+	if b.attention.fused != nil {
+		return b.attention.fusedWidth()
+	}
+	return b.attention.keyWidth()
+}
+
+func noQueryNorm(a *architecture, b *block) string {
+	return unless(b.attention.queryNorm != nil, "has no norm on its queries and keys")
+}
+
+func noMiddle(_ *architecture, b *block) string {
+	if b.parallel {
+		return "computes attention and MLP in parallel, so there is no residual between them"
+	}
+	return unless(!b.normAfterSum, "normalises after each sum, so no norm reads the residual between attention and MLP")
+}
+
+func noGate(_ *architecture, b *block) string {
+	return unless(b.mlp.gated(), "has an ungated MLP")
+}
+
+func noRMS(a *architecture, _ *block) string {
+	return unless(a.rmsEpsilon > 0, "uses LayerNorm; the normalised residual is defined for RMSNorm models only")
+}
+
+func noRMSMiddle(a *architecture, b *block) string {
+	if reason := noMiddle(a, b); reason != "" {
+		return reason
+	}
+	return noRMS(a, b)
+}
+
+func noRouter(*architecture, *block) string { return "has no routed experts" }
+
+func noOutputGate(*architecture, *block) string { return "has no gate on its attention output" }
+
+func unless(condition bool, reason string) string {
+	if condition {
+		return ""
+	}
+	return reason
+}
+
+// pointTable is the vocabulary of points (contract: interp-engine's address table). Hook
+// names, widths, refusals and how deep the model must run are derived from it.
+var pointTable = []pointRow{
+	{point: Embeddings, stage: atEmbedding, editable: true, width: embeddingWidth},
+	{point: ResidPre, stage: atInput, editable: true, width: modelWidth, hooks: []string{"hook_resid_pre"}},
+	{point: LN1Normalized, stage: atInput, width: modelWidth, refuse: noRMS, hooks: []string{"ln1.hook_normalized"}},
+	{point: AttnIn, stage: atAttention, editable: true, width: modelWidth, hooks: []string{"hook_attn_in", "attn.hook_in"}},
+	{point: Value, stage: atAttention, width: valueWidth, hooks: []string{"attn.hook_v", "hook_v"}},
+	{point: HeadValues, stage: atAttention, width: kvHeadsWidth},
+	{point: QNormIn, stage: atAttention, width: headsWidth, refuse: noQueryNorm, hooks: []string{"attn.q_norm.hook_in"}},
+	{point: QNormOut, stage: atAttention, width: headsWidth, refuse: noQueryNorm, hooks: []string{"attn.q_norm.hook_out"}},
+	{point: KNormIn, stage: atAttention, width: kvHeadsWidth, refuse: noQueryNorm, hooks: []string{"attn.k_norm.hook_in"}},
+	{point: KNormOut, stage: atAttention, width: kvHeadsWidth, refuse: noQueryNorm, hooks: []string{"attn.k_norm.hook_out"}},
+	{point: AttnScores, stage: atAttention, hooks: []string{"attn.hook_attn_scores", "hook_attn_scores"}},
+	{point: AttnProbs, stage: atAttention, hooks: []string{"attn.hook_pattern", "hook_pattern"}},
+	{point: Z, stage: atAttention, editable: true, width: headsWidth, hooks: []string{"attn.hook_z", "hook_z"}},
+	{point: "attn_gate", stage: atAttention, refuse: noOutputGate},
+	{point: AttnOut, stage: atAttention, editable: true, width: modelWidth, hooks: []string{"attn.hook_out"}},
+	{point: AttnOutPost, stage: atAttention, editable: true, width: modelWidth, hooks: []string{"hook_attn_out"}},
+	{point: ResidMid, stage: atAttention, editable: true, width: modelWidth, refuse: noMiddle, hooks: []string{"hook_resid_mid"}},
+	{point: LN2Normalized, stage: atAttention, width: modelWidth, refuse: noRMSMiddle, hooks: []string{"ln2.hook_normalized"}},
+	{point: MLPIn, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_mlp_in", "mlp.hook_in"}},
+	{point: "router_logits", stage: atMLP, refuse: noRouter},
+	{point: "expert_weights", stage: atMLP, refuse: noRouter},
+	{point: "expert_indices", stage: atMLP, refuse: noRouter, hooks: []string{"mlp.hook_expert_indices"}},
+	{point: MLPPre, stage: atMLP, editable: true, width: mlpWidth, hooks: []string{"mlp.hook_pre", "hook_pre"}},
+	{point: MLPPreLinear, stage: atMLP, editable: true, width: mlpWidth, refuse: noGate, hooks: []string{"mlp.hook_pre_linear", "hook_pre_linear"}},
+	{point: MLPAct, stage: atMLP, editable: true, width: mlpWidth, hooks: []string{"mlp.hook_post", "hook_post"}},
+	{point: MLPOut, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"mlp.hook_out"}},
+	{point: MLPOutPost, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_mlp_out"}},
+	{point: ResidPost, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_resid_post", "hook_out"}},
+	{point: FinalNorm, stage: atHead, editable: true, width: modelWidth},
+	{point: LMHead, stage: atHead, width: vocabulary},
+}
+
+// rowOf finds a point in the table; nil when there is no such point.
+func rowOf(point Point) *pointRow {
+	for i := range pointTable {
+		if pointTable[i].point == point {
+			return &pointTable[i]
+		}
+	}
+	return nil
+}
+
+func (r *pointRow) inBlock() bool { return r.stage != atEmbedding && r.stage != atHead }
+
+// String returns the address as "resid_post.7", or "embeddings" outside the blocks.
+func (a Address) String() string {
+	if a.Layer < 0 {
+		return string(a.Point)
+	}
+	return fmt.Sprintf("%s.%d", a.Point, a.Layer)
+}
+
+// lookup returns the row and block of an address, or why it cannot be read.
+func (a *architecture) lookup(address Address) (*pointRow, *block, error) {
+	row := rowOf(address.Point)
+	if row == nil {
+		return nil, nil, fmt.Errorf("unknown point %q; points are %s", address.Point, strings.Join(pointNames(), ", "))
+	}
+	if !row.inBlock() {
+		if address.Layer != -1 {
+			return nil, nil, fmt.Errorf("point %s lies outside the blocks and takes no layer, got %d", address.Point, address.Layer)
+		}
+		return row, nil, a.refusal(row, nil)
+	}
+	if address.Layer < 0 || address.Layer >= len(a.blocks) {
+		return nil, nil, fmt.Errorf("layer %d of %s is out of range; this model has %d layers (0-%d)",
+			address.Layer, address.Point, len(a.blocks), len(a.blocks)-1)
+	}
+	b := &a.blocks[address.Layer]
+	return row, b, a.refusal(row, b)
+}
+
+// refusal says why a point does not exist in a block of this architecture.
+func (a *architecture) refusal(row *pointRow, b *block) error {
+	reason := a.refusals[row.point]
+	if reason == "" && row.refuse != nil {
+		reason = row.refuse(a, b)
+	}
+	if reason == "" {
+		return nil
+	}
+	return fmt.Errorf("point %s cannot be captured: %s %s", row.point, a.family, reason)
+}
+
+func pointNames() []string {
+	names := make([]string, len(pointTable))
+	for i, row := range pointTable {
+		names[i] = string(row.point)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (m *Model) check(address Address) error {
+	_, _, err := m.arch.lookup(address)
+	return err
+}
+
+func (m *Model) pointWidth(address Address) (int, error) {
+	row, b, err := m.arch.lookup(address)
+	if err != nil {
+		return 0, err
+	}
+	if row.width == nil {
+		return 0, fmt.Errorf("rows of %s are as wide as there are keys", address.Point)
+	}
+	return row.width(m.arch, b), nil
+}
+
+func (m *Model) points() []Point {
+	var points []Point
+	for i := range pointTable {
+		if row := &pointTable[i]; m.hasSomewhere(row) {
+			points = append(points, row.point)
+		}
+	}
+	slices.Sort(points)
+	return points
+}
+
+// hasSomewhere reports whether any layer has the point.
+func (m *Model) hasSomewhere(row *pointRow) bool {
+	if !row.inBlock() {
+		return m.arch.refusal(row, nil) == nil
+	}
+	for i := range m.arch.blocks {
+		if m.arch.refusal(row, &m.arch.blocks[i]) == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,312 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"npinf/kernels"
+)
+
+// run is one forward pass over a batch. The rows of all sequences are concatenated for
+// everything but attention. Sequences that must go deeper come first, so that those which
+// need no further layer drop off at the end.
+type run struct {
+	ctx    context.Context
+	model  *Model
+	arch   *architecture
+	device kernels.Device
+
+	active    []*member      // still running, deepest first
+	positions []int          // of every row
+	whole     kernels.Buffer // [all rows, width], the residual stream
+	stream    kernels.Buffer // its rows that are still running
+
+	visitors  map[Address]*visitors
+	rotations map[*rotary]tables
+	scratch   []kernels.Buffer
+}
+
+// member is a sequence in a run. Its rows are start..start+count of the current buffers;
+// row start is its token number first.
+type member struct {
+	*Sequence
+	past                int // positions already in the cache
+	start, count, first int
+	need                int // how deep it must go, see depth
+}
+
+// visitors are the edits and taps at one address, in the order given.
+type visitors struct {
+	edits []visitor
+	taps  []visitor
+}
+
+type visitor struct {
+	member *member
+	tap    *Tap
+	edit   *Edit
+}
+
+type tables struct{ cosine, sine kernels.Buffer }
+
+// depth numbers the stages of a pass: 0 is the embedding, then attention and MLP of each
+// layer, then the head.
+func depth(layer int, at stage, layers int) int {
+	switch at {
+	case atInput:
+		return 2 * layer
+	case atAttention:
+		return 2*layer + 1
+	case atMLP:
+		return 2*layer + 2
+	case atHead:
+		return 2*layers + 1
+	}
+	return 0
+}
+
+func (m *Model) forward(ctx context.Context, batch []*Sequence) error {
+	if err := m.checkBatch(batch); err != nil {
+		return err
+	}
+	r := m.newRun(ctx, batch)
+	err := r.execute()
+	r.release()
+	for _, s := range batch {
+		if err != nil {
+			s.discard(m.device)
+		} else if s.Cache != nil {
+			s.Cache.length += len(s.Tokens)
+		}
+	}
+	return err
+}
+
+// discard gives back results that were made before an error.
+func (s *Sequence) discard(device kernels.Device) {
+	device.Release(s.Logits)
+	s.Logits = kernels.Buffer{}
+	for _, tap := range s.Taps {
+		device.Release(tap.Out)
+		tap.Out = kernels.Buffer{}
+	}
+}
+
+// newRun lays out the rows and sorts taps and edits by address.
+func (m *Model) newRun(ctx context.Context, batch []*Sequence) *run {
+	r := &run{ctx: ctx, model: m, arch: m.arch, device: m.device,
+		visitors: map[Address]*visitors{}, rotations: map[*rotary]tables{}}
+	for _, s := range batch {
+		s.Logits = kernels.Buffer{}
+		member := &member{Sequence: s, count: len(s.Tokens), need: m.needOf(s)}
+		if s.Cache != nil {
+			member.past = s.Cache.length
+		}
+		for i := range s.Edits {
+			at := r.at(s.Edits[i].Address)
+			at.edits = append(at.edits, visitor{member: member, edit: &s.Edits[i]})
+		}
+		for _, tap := range s.Taps {
+			tap.Out = kernels.Buffer{}
+			at := r.at(tap.Address)
+			at.taps = append(at.taps, visitor{member: member, tap: tap})
+		}
+		r.active = append(r.active, member)
+	}
+	slices.SortStableFunc(r.active, func(a, b *member) int { return b.need - a.need })
+	for _, member := range r.active {
+		member.start = len(r.positions)
+		for i := range member.count {
+			r.positions = append(r.positions, member.past+i)
+		}
+	}
+	return r
+}
+
+func (r *run) at(address Address) *visitors {
+	found := r.visitors[address]
+	if found == nil {
+		found = &visitors{}
+		r.visitors[address] = found
+	}
+	return found
+}
+
+// needOf is the deepest stage that a sequence's logits, taps and cache ask for.
+func (m *Model) needOf(s *Sequence) int {
+	layers, need := len(m.arch.blocks), 0
+	if s.Want != NoLogits {
+		need = depth(0, atHead, layers)
+	}
+	if s.Cache != nil {
+		need = max(need, depth(s.Cache.depth-1, atAttention, layers))
+	}
+	for _, tap := range s.Taps {
+		need = max(need, depth(tap.Layer, rowOf(tap.Point).stage, layers))
+	}
+	return need
+}
+
+// keep drops the sequences that need nothing at this depth and narrows the stream. It
+// reports whether any are left.
+func (r *run) keep(depth int) bool {
+	left := len(r.active)
+	for left > 0 && r.active[left-1].need < depth {
+		left--
+	}
+	if left == 0 {
+		r.active = nil
+		return false
+	}
+	if left < len(r.active) {
+		r.active = r.active[:left]
+		last := r.active[left-1]
+		r.stream = r.device.View(r.whole, 0, last.start+last.count, 0, r.whole.Width)
+	}
+	return true
+}
+
+// visit lets the edits at a point change its rows and the taps copy them.
+func (r *run) visit(point Point, layer int, rows kernels.Buffer) {
+	found := r.visitors[Address{point, layer}]
+	if found == nil {
+		return
+	}
+	for _, v := range found.edits {
+		if m := v.member; m.start+m.count <= rows.Rows { // else it has dropped off
+			first := m.past + m.first
+			positions := make([]int, m.count)
+			for i := range positions {
+				positions[i] = first + i
+			}
+			v.edit.Apply(r.device, r.device.View(rows, m.start, m.count, 0, rows.Width), positions)
+		}
+	}
+	for _, v := range found.taps {
+		r.copyRows(v.tap, r.device.View(rows, v.member.start, v.member.count, 0, rows.Width))
+	}
+}
+
+// copyRows fills a tap from all the rows of its sequence.
+func (r *run) copyRows(tap *Tap, rows kernels.Buffer) {
+	if tap.Rows == nil {
+		tap.Out = r.device.NewBuffer(rows.Rows, rows.Width)
+		r.device.Copy(tap.Out, rows)
+		return
+	}
+	tap.Out = r.device.NewBuffer(len(tap.Rows), rows.Width)
+	r.device.Gather(tap.Out, rows, tap.Rows)
+}
+
+// visited reports whether anybody reads or changes a point.
+func (r *run) visited(point Point, layer int) bool { return r.visitors[Address{point, layer}] != nil }
+
+// edited reports whether anybody changes a point.
+func (r *run) edited(point Point, layer int) bool {
+	found := r.visitors[Address{point, layer}]
+	return found != nil && len(found.edits) > 0
+}
+
+// buffer makes a scratch buffer that lives until the next free of an earlier mark.
+func (r *run) buffer(rows, width int) kernels.Buffer {
+	b := r.device.NewBuffer(rows, width)
+	r.scratch = append(r.scratch, b)
+	return b
+}
+
+// mark and free bracket the life of scratch buffers.
+func (r *run) mark() int { return len(r.scratch) }
+
+func (r *run) free(mark int) {
+	releaseAll(r.device, r.scratch[mark:])
+	r.scratch = r.scratch[:mark]
+}
+
+func (r *run) release() {
+	r.free(0)
+	for _, t := range r.rotations {
+		r.device.Release(t.cosine)
+		r.device.Release(t.sine)
+	}
+}
+
+// checkBatch refuses a batch that cannot be run, before anything is computed.
+func (m *Model) checkBatch(batch []*Sequence) error {
+	caches := map[*Cache]bool{}
+	for i, s := range batch {
+		if s.Cache != nil && caches[s.Cache] {
+			return errors.New("two sequences of a batch share a cache")
+		}
+		caches[s.Cache] = true
+		if err := m.checkSequence(s); err != nil {
+			if len(batch) > 1 {
+				return fmt.Errorf("sequence %d: %w", i, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Model) checkSequence(s *Sequence) error {
+	if len(s.Tokens) == 0 {
+		return errors.New("a sequence needs at least one token")
+	}
+	for _, id := range s.Tokens {
+		if id < 0 || id >= m.arch.vocabulary {
+			return fmt.Errorf("token id %d is out of range; the vocabulary has %d", id, m.arch.vocabulary)
+		}
+	}
+	total := len(s.Tokens)
+	if s.Cache != nil {
+		total += s.Cache.length
+	}
+	if m.arch.embedding.positions != nil && total > m.arch.maxPositions {
+		return fmt.Errorf("%d tokens are too long for this model; it has %d positions", total, m.arch.maxPositions)
+	}
+	for _, tap := range s.Taps {
+		if err := m.checkTap(tap, len(s.Tokens)); err != nil {
+			return err
+		}
+	}
+	for i := range s.Edits {
+		row, _, err := m.arch.lookup(s.Edits[i].Address)
+		if err != nil {
+			return err
+		}
+		if !row.editable {
+			return fmt.Errorf("point %s cannot be changed", row.point)
+		}
+	}
+	return m.checkCache(s)
+}
+
+func (m *Model) checkTap(tap *Tap, rows int) error {
+	row, b, err := m.arch.lookup(tap.Address)
+	if err != nil {
+		return err
+	}
+	for _, r := range tap.Rows {
+		if r < 0 || r >= rows {
+			return fmt.Errorf("row %d of %s is out of range; the sequence has %d new tokens", r, tap.Address, rows)
+		}
+	}
+	if row.width == nil && (tap.Head < -1 || tap.Head >= b.attention.heads) {
+		return fmt.Errorf("head %d of %s is out of range; this model has %d heads (0-%d)",
+			tap.Head, tap.Address, b.attention.heads, b.attention.heads-1)
+	}
+	return nil
+}
+
+// checkCache refuses work that a partial cache does not reach.
+func (m *Model) checkCache(s *Sequence) error {
+	if s.Cache == nil || s.Cache.depth == len(m.arch.blocks) {
+		return nil
+	}
+	if reach := depth(s.Cache.depth-1, atMLP, len(m.arch.blocks)); m.needOf(s) > reach {
+		return fmt.Errorf("the cache keeps %d layers, but taps or logits of its sequence lie deeper", s.Cache.depth)
+	}
+	return nil
+}
