@@ -34,8 +34,8 @@ func (e entry) check() error {
 	switch {
 	case !safePath(e.path):
 		return fmt.Errorf("the list of files holds the unsafe path %q", e.path)
-	case e.size < 0:
-		return fmt.Errorf("the list of files gives %s a negative size", e.path)
+	case e.size < 0 || e.size > maxFile:
+		return fmt.Errorf("the list of files gives %s the impossible size of %d bytes", e.path, e.size)
 	case e.sha256 != "" && !sha256Pattern.MatchString(e.sha256), !commitPattern.MatchString(e.blob):
 		return fmt.Errorf("the list of files gives %s a malformed hash", e.path)
 	}
@@ -45,6 +45,7 @@ func (e entry) check() error {
 const (
 	maxJSON  = 64 << 20 // bytes of one JSON answer; the largest real ones have a few
 	maxPages = 10_000
+	maxFile  = 1 << 43 // bytes of one file; the hub takes none beyond half a terabyte
 )
 
 // resolve asks for the commit of a revision. It does not insist where a cached copy could serve instead.

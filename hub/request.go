@@ -40,8 +40,9 @@ func (c *Client) get(ctx context.Context, r request) (*answer, error) {
 	for range maxRedirects + 1 {
 		response, err := c.hop(ctx, address, r.ranged)
 		if err != nil {
+			err = c.exchangeError(ctx, r.about, err) // before the watch ends the context
 			watch.stop()
-			return nil, c.exchangeError(ctx, r.about, err)
+			return nil, err
 		}
 		watch.reset()
 		onHub := c.isEndpoint(address)

@@ -72,14 +72,14 @@ func (r *remote) download(ctx context.Context, base string, file entry) error {
 	if err := os.MkdirAll(filepath.Dir(base), 0o777); err != nil {
 		return r.client.storageError(about, err)
 	}
+	if err := r.client.fits(about, file.size-partialBytes(base, file, r.client.config.PieceBytes)); err != nil {
+		return err
+	}
 	partial, err := openPartial(base, file, r.client.config.PieceBytes)
 	if err != nil {
 		return r.client.storageError(about, err)
 	}
 	defer partial.Close()
-	if err := r.client.fits(about, file.size-partial.total()); err != nil {
-		return err
-	}
 	if err := r.transfer(ctx, file, partial, partial.pieces); err != nil {
 		if KindOf(err) == Corrupt {
 			return errors.Join(err, partial.discard())
