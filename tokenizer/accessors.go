@@ -96,5 +96,14 @@ func (t *Tokenizer) Size() int {
 	return n
 }
 
+// idLimit returns 1 more than the largest id.
+func (t *Tokenizer) idLimit() int {
+	limit := len(t.model.vocab.spans)
+	if n := len(t.added.list); n > 0 {
+		limit = max(limit, t.added.list[n-1].ID+1)
+	}
+	return limit
+}
+
 // ChatTemplate returns the source of the chat template, "" if there is none.
 func (t *Tokenizer) ChatTemplate() string { return t.template }

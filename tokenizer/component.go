@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/dlclark/regexp2/v2"
 )
@@ -61,6 +62,9 @@ func (p pattern) finder() (func(text string) [][2]int, error) {
 		if match, ok := knownPatterns[*p.Regex]; ok {
 			return func(text string) [][2]int { return findKnown(text, match) }, nil
 		}
+		if err := portable(*p.Regex); err != nil {
+			return nil, err
+		}
 		// Oniguruma, the reference, lets ^ and $ match at every line.
 		expression, err := regexp2.Compile(*p.Regex, regexp2.Multiline)
 		if err != nil {
@@ -69,6 +73,31 @@ func (p pattern) finder() (func(text string) [][2]int, error) {
 		return func(text string) [][2]int { return findExpression(text, expression) }, nil
 	}
 	return nil, fmt.Errorf("pattern is neither a non-empty String nor a Regex")
+}
+
+// portable rejects expressions that the reference's engine (Oniguruma) reads differently
+// from ours: nested and intersected classes, and escapes for other sets or positions.
+func portable(expression string) error {
+	inClass := false
+	for i := 0; i < len(expression); i++ {
+		rest := expression[i:]
+		switch {
+		case rest[0] == '\\' && len(rest) > 1:
+			if strings.IndexByte("wWbBhHRXKGgkyYNO", rest[1]) >= 0 {
+				return fmt.Errorf("pattern %q: %q is not supported", expression, rest[:2])
+			}
+			i++
+		case inClass && (rest[0] == '[' || strings.HasPrefix(rest, "&&")):
+			return fmt.Errorf("pattern %q: a class within a class is not supported", expression)
+		case strings.HasPrefix(rest, "(?m"), strings.HasPrefix(rest, "(?x"), strings.HasPrefix(rest, "(?~"):
+			return fmt.Errorf("pattern %q: %q is not supported", expression, rest[:3])
+		case rest[0] == '[':
+			inClass = true
+		case rest[0] == ']':
+			inClass = false
+		}
+	}
+	return nil
 }
 
 func findLiteral(text, literal string) (found [][2]int) {

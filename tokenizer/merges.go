@@ -76,9 +76,9 @@ type mergeParser struct {
 
 // resolve turns the two texts of a merge into ids.
 func (p *mergeParser) resolve(left, right []byte) (merge, error) {
-	m := merge{left: p.vocab.idBytes(left), right: p.vocab.idBytes(right)}
+	m := merge{left: p.vocab.idByHash(left), right: p.vocab.idByHash(right)}
 	p.joined = append(append(p.joined[:0], left...), right[min(p.prefixLength, len(right)):]...)
-	m.into = p.vocab.idBytes(p.joined)
+	m.into = p.vocab.idByHash(p.joined)
 	if m.left < 0 || m.right < 0 || m.into < 0 {
 		return m, fmt.Errorf("merge of %q and %q: not all of them and their union are in the vocabulary", left, right)
 	}
@@ -98,6 +98,7 @@ func (p *mergeParser) line(text []byte) (merge, error) {
 // until the array or the data ends; closed tells which.
 func (p *mergeParser) elements(s *scanner, first bool) (merges []merge, closed bool, err error) {
 	scratch := make([]byte, 0, 512)
+	merges = make([]merge, 0, (len(s.data)-s.pos)/24) // a guess; the usual entry is longer
 	for ; s.peek() != 0; first = false {
 		if !s.more(']', first) {
 			return merges, s.err == nil, s.err

@@ -30,11 +30,9 @@ func parseNormalizer(raw json.RawMessage) (normalizer, error) {
 	case "NFKD":
 		return norm.NFKD.String, nil
 	case "Lowercase":
-		return strings.ToLower, nil
+		return lowercase, nil
 	case "StripAccents":
 		return stripMarks, nil
-	case "Strip":
-		return stripNormalizer(c)
 	case "Prepend":
 		return prependNormalizer(c)
 	case "Replace":
@@ -119,23 +117,9 @@ func parseReplace(c component) (func(string) string, error) {
 	}, nil
 }
 
-func stripNormalizer(c component) (normalizer, error) {
-	var settings struct {
-		Left  bool `json:"strip_left"`
-		Right bool `json:"strip_right"`
-	}
-	if err := c.into(&settings); err != nil {
-		return nil, err
-	}
-	return func(text string) string {
-		if settings.Left {
-			text = strings.TrimLeftFunc(text, unicode.IsSpace)
-		}
-		if settings.Right {
-			text = strings.TrimRightFunc(text, unicode.IsSpace)
-		}
-		return text
-	}, nil
+// lowercase maps every character on its own; the dotted capital I becomes two.
+func lowercase(text string) string {
+	return strings.ToLower(strings.ReplaceAll(text, "İ", "i\u0307"))
 }
 
 // stripMarks drops non-spacing, spacing and enclosing marks.

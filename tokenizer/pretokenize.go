@@ -140,27 +140,13 @@ func splitPretokenizer(c component) (pretokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.kind, err)
 	}
-	if settings.Invert {
-		find = inverted(find)
-	}
-	return splitter(find, join), nil
-}
-
-// inverted makes the gaps between matches the matches.
-func inverted(find func(string) [][2]int) func(string) [][2]int {
-	return func(text string) (gaps [][2]int) {
-		last := 0
-		for _, m := range find(text) {
-			if m[0] > last {
-				gaps = append(gaps, [2]int{last, m[0]})
-			}
-			last = m[1]
+	return func(pieces []piece) []piece {
+		out := make([]piece, 0, len(pieces))
+		for _, p := range pieces {
+			out = appendSplit(out, p, find(p.text), join, settings.Invert)
 		}
-		if last < len(text) {
-			gaps = append(gaps, [2]int{last, len(text)})
-		}
-		return gaps
-	}
+		return out
+	}, nil
 }
 
 func digitsPretokenizer(c component) (pretokenizer, error) {

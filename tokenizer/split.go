@@ -39,49 +39,40 @@ func splitter(find func(string) [][2]int, join behavior) pretokenizer {
 	return func(pieces []piece) []piece {
 		out := make([]piece, 0, len(pieces))
 		for _, p := range pieces {
-			out = appendSplit(out, p, find(p.text), join)
+			out = appendSplit(out, p, find(p.text), join, false)
 		}
 		return out
 	}
 }
 
-// appendSplit cuts one piece at the given matches.
-func appendSplit(out []piece, p piece, matches [][2]int, join behavior) []piece {
-	start := 0 // of the piece being gathered
-	cut := func(end int, keep bool) {
-		if keep && end > start {
-			out = append(out, piece{p.text[start:end], p.first && start == 0})
+// appendSplit cuts one piece at the given matches. Inverted, the matches count as gaps and
+// the gaps as matches.
+func appendSplit(out []piece, p piece, matches [][2]int, join behavior, invert bool) []piece {
+	start, before := -1, false // of the last piece; whether the stretch before was a match
+	add := func(from, to int, match bool) {
+		if from == to {
+			return
 		}
-		start = end
+		merge := start >= 0 && (join == contiguous && match == before ||
+			join == mergedWithPrevious && match && !before ||
+			join == mergedWithNext && !match && before)
+		switch {
+		case merge:
+			out[len(out)-1].text = p.text[start:to]
+		case join == removed && match, join == isolatedOnly && !match:
+		default:
+			out = append(out, piece{p.text[from:to], p.first && from == 0})
+			start = from
+		}
+		before = match
 	}
-	last := 0 // end of the match before
-	for i, m := range matches {
-		afterGap := m[0] > last
-		switch join {
-		case removed:
-			cut(m[0], true)
-			cut(m[1], false)
-		case isolated:
-			cut(m[0], true)
-			cut(m[1], true)
-		case isolatedOnly:
-			cut(m[0], false)
-			cut(m[1], true)
-		case mergedWithPrevious:
-			cut(m[1], true)
-		case mergedWithNext:
-			cut(m[0], true)
-		case contiguous:
-			if afterGap || i == 0 {
-				cut(m[0], true)
-			}
-			if i+1 == len(matches) || matches[i+1][0] > m[1] {
-				cut(m[1], true)
-			}
-		}
+	last := 0
+	for _, m := range matches {
+		add(last, m[0], invert)
+		add(m[0], m[1], !invert)
 		last = m[1]
 	}
-	cut(len(p.text), join != isolatedOnly)
+	add(last, len(p.text), invert)
 	return out
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -38,6 +39,7 @@ type Tokenizer struct {
 	named       map[string]string // special tokens by role
 	specialIDs  []int             // sorted
 	template    string
+	texts       []atomic.Pointer[string] // TokenString by id, nil until asked for
 }
 
 // Load builds a tokenizer. An error names the file and the part of it that is wrong or not
@@ -106,6 +108,7 @@ func assemble(d *document, c configuration, files Files) (t *Tokenizer, err erro
 	}
 	t.named = special.named
 	t.collectSpecialIDs(special)
+	t.texts = make([]atomic.Pointer[string], t.idLimit())
 	return t, nil
 }
 

