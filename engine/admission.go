@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// admission lets a bounded number of requests compute at the same time and a bounded number
+// wait. It closes gracefully: those inside finish, those outside are refused.
+type admission struct {
+	slots   chan struct{} // holds one value per request inside
+	queue   chan struct{} // holds one value per request inside or waiting
+	timeout time.Duration // 0 waits for ever
+	closing chan struct{}
+	once    sync.Once
+}
+
+func newAdmission(slots, queue int, timeout time.Duration) *admission {
+	return &admission{slots: make(chan struct{}, slots), queue: make(chan struct{}, slots+queue),
+		timeout: timeout, closing: make(chan struct{})}
+}
+
+func unavailable(message string) *Error {
+	return &Error{Code: Unavailable, Message: message, RetryAfter: retryAfter}
+}
+
+// enter waits for a slot. leave gives it back.
+func (a *admission) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case a.queue <- struct{}{}:
+	default:
+		return nil, unavailable("Too many requests are waiting; try again later")
+	}
+	var expired <-chan time.Time
+	if a.timeout > 0 {
+		timer := time.NewTimer(a.timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-a.closing: // checked first: a closed engine takes nobody although slots are free
+		err = unavailable("The server is shutting down")
+	default:
+		select {
+		case a.slots <- struct{}{}:
+			return func() { <-a.slots; <-a.queue }, nil
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-expired:
+			err = unavailable("Request timed out waiting for a slot")
+		case <-a.closing:
+			err = unavailable("The server is shutting down")
+		}
+	}
+	<-a.queue
+	return nil, err
+}
+
+// drain takes all slots, waiting for the requests inside; new ones queue up until resume.
+func (a *admission) drain(ctx context.Context) (resume func(), err error) {
+	for taken := range cap(a.slots) {
+		select {
+		case a.slots <- struct{}{}:
+		case <-ctx.Done():
+			for range taken {
+				<-a.slots
+			}
+			return nil, ctx.Err()
+		}
+	}
+	return func() {
+		for range cap(a.slots) {
+			<-a.slots
+		}
+	}, nil
+}
+
+// close refuses newcomers and waits for those inside.
+func (a *admission) close() {
+	a.once.Do(func() { close(a.closing) })
+	// The slots are taken for good.
+	_, _ = a.drain(context.Background())
+}

@@ -1,0 +1,321 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"npinf/hub"
+	"npinf/model"
+	"npinf/tokenizer"
+)
+
+// Phase is one part of a load with the time it took.
+type Phase struct {
+	Name  string // open, plan, download, tokenizer, weights, sources
+	Start time.Time
+	Took  time.Duration
+}
+
+// Phases lists the parts of the last load in the order in which they ended; tokenizer and
+// weights overlap.
+func (e *Engine) Phases() []Phase {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]Phase(nil), e.phases...)
+}
+
+// phase starts to measure a part of the load; the returned function ends it.
+func (e *Engine) phase(name string) (end func()) {
+	start := time.Now()
+	return func() {
+		took := time.Since(start)
+		e.mu.Lock()
+		e.phases = append(e.phases, Phase{name, start, took})
+		e.mu.Unlock()
+		e.config.Logger.Debug("load phase", "phase", name, "took", took)
+	}
+}
+
+// Load brings the model up: it downloads what is missing, reads tokenizer and weights, and
+// finds out which sources can be named. A hub that limits requests is asked again every
+// minute for as long as ctx lasts; any other error ends the load and stays in Status.
+func (e *Engine) Load(ctx context.Context) error {
+	e.loads.Lock()
+	defer e.loads.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.life, cancel)()
+	e.begin()
+	for {
+		w, err := e.build(ctx)
+		if err == nil {
+			e.world.Store(w)
+			e.preload(w)
+			return nil
+		}
+		if hub.KindOf(err) != hub.RateLimited {
+			e.fail(err)
+			return err
+		}
+		e.config.Logger.Warn("the hub limits requests; trying again", "in", e.config.RetryWait, "because", err)
+		select {
+		case <-ctx.Done():
+			e.fail(ctx.Err())
+			return ctx.Err()
+		case <-time.After(e.config.RetryWait):
+		}
+	}
+}
+
+func (e *Engine) begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failed, e.phases = "", nil
+}
+
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failed = err.Error()
+}
+
+// build makes a world. On an error everything that was opened is closed again.
+func (e *Engine) build(ctx context.Context) (w *world, err error) {
+	w = &world{device: e.config.Device, saeDType: e.config.SAEDType, hub: e.config.Hub,
+		repositories: map[string]hub.Snapshot{}, facts: map[string]facts{}}
+	defer func() {
+		if err != nil {
+			_ = w.close()
+		}
+	}()
+	end := e.phase("open")
+	files, err := e.open(ctx, w)
+	end()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.fetch(ctx, files); err != nil {
+		return nil, err
+	}
+	if err := e.read(ctx, w, files); err != nil {
+		return nil, err
+	}
+	end = e.phase("sources")
+	defer end()
+	return w, e.offerSources(w)
+}
+
+// open opens the repository of the weights. The demo belongs to the caller and stays open.
+func (e *Engine) open(ctx context.Context, w *world) (hub.Snapshot, error) {
+	id := e.config.weightsID()
+	if id == "" {
+		if e.config.Demo == nil {
+			return nil, errors.New("no model was named and none is built in: name one, such as gpt2-small")
+		}
+		return e.config.Demo, nil
+	}
+	if e.config.Registry != nil {
+		id, _ = e.config.Registry.HubID(id)
+	}
+	if e.config.Hub == nil {
+		return nil, errors.New("model " + id + " needs a hub to come from: configure one")
+	}
+	files, err := e.config.Hub.Open(ctx, id, "")
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, files.Close)
+	return files, nil
+}
+
+// fetch plans the load, refuses a model that cannot fit, and makes its files local.
+func (e *Engine) fetch(ctx context.Context, files hub.Snapshot) error {
+	end := e.phase("plan")
+	need, err := e.require(ctx, files)
+	end()
+	if err != nil {
+		return err
+	}
+	e.config.Logger.Info("loading model", "model", e.modelName(), "family", need.Family,
+		"download", size(need.DownloadBytes), "memory", size(need.WeightBytes))
+	if err := need.refuse(e.config.MemoryBytes); err != nil {
+		return err
+	}
+	defer e.phase("download")()
+	err = files.Fetch(ctx, need.Files)
+	switch hub.KindOf(err) {
+	case hub.NoSpace, hub.Unwritable: // reading still works without a cache
+		e.config.Logger.Warn("the model cannot be cached", "because", err)
+		return nil
+	}
+	return err
+}
+
+// read loads tokenizer and weights side by side.
+func (e *Engine) read(ctx context.Context, w *world, files hub.Snapshot) error {
+	var both sync.WaitGroup
+	var tokenizerErr, modelErr error
+	var releases []func()
+	both.Go(func() {
+		defer e.phase("tokenizer")()
+		w.tokenizer, releases, tokenizerErr = readTokenizer(ctx, files)
+	})
+	both.Go(func() {
+		defer e.phase("weights")()
+		w.model, modelErr = model.Load(ctx, files, model.Options{Device: e.config.Device, DType: e.config.ModelDType, Borrow: e.config.Borrow})
+	})
+	both.Wait()
+	for _, release := range releases {
+		w.closers = append(w.closers, func() error { release(); return nil })
+	}
+	if w.model != nil {
+		w.closers = append(w.closers, w.model.Close)
+		w.info = w.model.Info()
+		w.tokenLimit = e.limitTo(w.info.MaxPositions)
+		w.dtype = resolveDType(e.config.ModelDType, w.info.StoredDType)
+	}
+	if modelErr != nil {
+		return modelErr
+	}
+	return tokenizerErr
+}
+
+// limitTo is the token limit for a model with so many positions, 0 for unknown.
+func (e *Engine) limitTo(positions int) int {
+	if positions <= 0 || e.config.TokenLimit <= positions {
+		return e.config.TokenLimit
+	}
+	e.config.Logger.Warn("the token limit is more than the model's positions", "limit", e.config.TokenLimit, "positions", positions)
+	return positions
+}
+
+// resolveDType replaces "auto" by the type the checkpoint is stored in.
+func resolveDType(configured, stored string) string {
+	if configured == autoDType {
+		return stored
+	}
+	return configured
+}
+
+// tokenizerFiles lists the files a tokenizer may consist of, and where each belongs. The
+// first one or the last two say how to tokenise.
+func tokenizerFiles(into *tokenizer.Files) []tokenizerFile {
+	return []tokenizerFile{
+		{"tokenizer.json", &into.Tokenizer},
+		{"tokenizer_config.json", &into.Config},
+		{"special_tokens_map.json", &into.SpecialTokensMap},
+		{"chat_template.jinja", &into.ChatTemplate},
+		{"vocab.json", &into.GPT2Vocab},
+		{"merges.txt", &into.GPT2Merges},
+	}
+}
+
+type tokenizerFile struct {
+	path string
+	into *[]byte
+}
+
+// wantedOf drops the old vocabulary files where tokenizer.json makes them superfluous, and
+// what the repository does not have.
+func wantedOf(all []tokenizerFile, has func(path string) bool) []tokenizerFile {
+	var wanted []tokenizerFile
+	for _, file := range all {
+		old := file.path == "vocab.json" || file.path == "merges.txt"
+		if has(file.path) && !(old && has("tokenizer.json")) {
+			wanted = append(wanted, file)
+		}
+	}
+	return wanted
+}
+
+// readTokenizer reads the tokenizer of a repository. The files stay open until the releases
+// are called, since the tokenizer may refer to them.
+func readTokenizer(ctx context.Context, files hub.Snapshot) (*tokenizer.Tokenizer, []func(), error) {
+	var content tokenizer.Files
+	var releases []func()
+	for _, file := range wantedOf(tokenizerFiles(&content), files.Has) {
+		data, release, err := files.Read(ctx, file.path)
+		if err != nil {
+			return nil, releases, err
+		}
+		*file.into = data
+		releases = append(releases, release)
+	}
+	var err error
+	if content.ModelType, err = modelType(ctx, files); err != nil {
+		return nil, releases, err
+	}
+	loaded, err := tokenizer.Load(content)
+	return loaded, releases, err
+}
+
+// modelType reads the model_type of config.json.
+func modelType(ctx context.Context, files hub.Snapshot) (string, error) {
+	data, release, err := files.Read(ctx, "config.json")
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	var config struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return "", fmt.Errorf("config.json: %w", err)
+	}
+	return config.ModelType, nil
+}
+
+// offerSources finds out which sources requests may name and makes room for them.
+func (e *Engine) offerSources(w *world) error {
+	locals := append([]LocalSource(nil), e.config.DemoSources...)
+	if e.config.weightsID() != "" {
+		locals = nil
+	}
+	for _, folder := range e.config.SourceFolders {
+		local, err := openSourceFolder(folder)
+		if err != nil {
+			return err
+		}
+		w.closers = append(w.closers, local.Files.Close)
+		locals = append(locals, local)
+	}
+	var err error
+	if w.catalogue, err = newCatalogue(&e.config, locals, w.info.Layers); err != nil {
+		return err
+	}
+	var life context.Context
+	life, w.stop = context.WithCancel(e.life)
+	w.sources = newResidency(life, e.config.MaxLoadedSAEs, w.loadSource,
+		func(l *loaded) { l.source.Close() }, func(l *loaded) int64 { return l.source.Bytes() })
+	return nil
+}
+
+// preload makes the first sources resident in the background, so that the first request
+// does not wait for them. Errors are for the log: the source may never be asked for.
+func (e *Engine) preload(w *world) {
+	if !e.config.Preload {
+		return
+	}
+	w.background.Go(func() {
+		count := 0
+		for _, set := range w.catalogue.sets {
+			for _, id := range idsOf(set) {
+				if count == e.config.MaxLoadedSAEs || w.sources.life.Err() != nil {
+					return
+				}
+				count++
+				_, release, err := w.sources.acquire(w.sources.life, id)
+				if err != nil {
+					e.config.Logger.Warn("a source cannot be loaded", "source", id, "because", err)
+					continue
+				}
+				release()
+			}
+		}
+		e.config.Logger.Info("sources are loaded", "count", count)
+	})
+}

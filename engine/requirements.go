@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"npinf/hub"
+	"npinf/model"
+	"npinf/sae"
+	"npinf/tokenizer"
+)
+
+// Requirements is what a load will take, known before anything large is downloaded.
+type Requirements struct {
+	Model  string
+	Family string
+	Files  []string // of the model, to be made local
+	// DownloadBytes is what of them is not cached yet; WeightBytes the memory of the weights,
+	// 0 where it cannot be told.
+	DownloadBytes, WeightBytes int64
+	// Sources is how many configured sources will be resident; SourceBytes the size of their
+	// files, an upper bound of their memory; SourceDownloadBytes what is not cached of them.
+	Sources                          int
+	SourceBytes, SourceDownloadBytes int64
+	// AvailableBytes is the memory this machine can give, 0 where it cannot be told.
+	AvailableBytes int64
+}
+
+// Requirements plans a load without doing it, sources included.
+func (e *Engine) Requirements(ctx context.Context) (Requirements, error) {
+	w := &world{hub: e.config.Hub, repositories: map[string]hub.Snapshot{}}
+	defer w.close()
+	files, err := e.open(ctx, w)
+	if err != nil {
+		return Requirements{}, err
+	}
+	need, err := e.require(ctx, files)
+	if err != nil {
+		return need, err
+	}
+	// The number of layers only matters for neurons, which need no files.
+	w.catalogue, err = newCatalogue(&e.config, nil, 0)
+	if err != nil {
+		return need, err
+	}
+	return need, e.requireSources(ctx, w, &need)
+}
+
+// require plans the model's part.
+func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements, error) {
+	need := Requirements{Model: e.modelName(), AvailableBytes: availableMemory("/")}
+	plan, err := model.Plan(ctx, files)
+	if err != nil {
+		return need, err
+	}
+	need.Family, need.WeightBytes, need.Files = plan.Family, plan.WeightBytes, plan.Files
+	for _, file := range wantedOf(tokenizerFiles(new(tokenizer.Files)), files.Has) {
+		need.Files = append(need.Files, file.path)
+	}
+	total, missing := sizes(files, need.Files)
+	need.DownloadBytes = missing
+	if need.WeightBytes == 0 {
+		need.WeightBytes = total
+	}
+	return need, nil
+}
+
+// requireSources adds up the files of the sources that will be resident.
+func (e *Engine) requireSources(ctx context.Context, w *world, need *Requirements) error {
+	for _, set := range w.catalogue.sets {
+		for _, row := range set.Sources {
+			if need.Sources == e.config.MaxLoadedSAEs {
+				return nil
+			}
+			files, err := w.repository(ctx, w.catalogue.byID[row.Source])
+			if err != nil {
+				return err
+			}
+			paths, err := sae.Paths(row, files.Has)
+			if err != nil {
+				return err
+			}
+			total, missing := sizes(files, paths)
+			need.Sources++
+			need.SourceBytes += total
+			need.SourceDownloadBytes += missing
+		}
+	}
+	return nil
+}
+
+// sizes adds up files of a snapshot, and those of them that are not local yet.
+func sizes(files hub.Snapshot, paths []string) (total, missing int64) {
+	wanted := map[string]bool{}
+	for _, path := range paths {
+		wanted[path] = true
+	}
+	for _, file := range files.Files() {
+		if !wanted[file.Path] {
+			continue
+		}
+		total += file.Size
+		if !file.Cached {
+			missing += file.Size
+		}
+	}
+	return total, missing
+}
+
+// refuse says with numbers that a model cannot fit. allowed is the memory the operator
+// granted: 0 means what is available, a negative number that he knows better.
+func (r Requirements) refuse(allowed int64) error {
+	if allowed < 0 {
+		return nil
+	}
+	if allowed == 0 {
+		allowed = r.AvailableBytes
+	}
+	if allowed == 0 || r.WeightBytes <= allowed {
+		return nil
+	}
+	return fmt.Errorf("%s needs %s of memory for its weights, but only %s are available: "+
+		"choose a smaller model, set MODEL_DTYPE=bfloat16, or give the process more memory",
+		r.Model, size(r.WeightBytes), size(allowed))
+}
+
+// size writes a number of bytes for people.
+func size(bytes int64) string {
+	value, unit := float64(bytes), "bytes"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if value < 1024 {
+			break
+		}
+		value, unit = value/1024, next
+	}
+	if unit == "bytes" {
+		return fmt.Sprintf("%d bytes", bytes)
+	}
+	return fmt.Sprintf("%.1f %s", value, unit)
+}
+
+// availableMemory reads what Linux says can be had without swapping, and what the control
+// group of a container leaves; the smaller counts. root is where proc and sys are mounted.
+// On other systems it is 0, which means unknown.
+func availableMemory(root string) int64 {
+	available := memoryLine(filepath.Join(root, "proc/meminfo"), "MemAvailable:") * 1024
+	most := fileNumber(filepath.Join(root, "sys/fs/cgroup/memory.max"))
+	if most == 0 {
+		return available
+	}
+	// Page cache counts as used but gives way, so it is added back.
+	stat := filepath.Join(root, "sys/fs/cgroup/memory.stat")
+	left := most - fileNumber(filepath.Join(root, "sys/fs/cgroup/memory.current")) + memoryLine(stat, "file")
+	if available == 0 || left < available {
+		return max(left, 1)
+	}
+	return available
+}
+
+// memoryLine reads the number behind a name in a file of such lines; 0 when it is not there.
+func memoryLine(path, name string) int64 {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(content)) {
+		fields := strings.Fields(line)
+		if len(fields) >= 2 && fields[0] == name {
+			return parseNumber(fields[1])
+		}
+	}
+	return 0
+}
+
+func fileNumber(path string) int64 {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	return parseNumber(strings.TrimSpace(string(content)))
+}
+
+// parseNumber reads a non-negative number; "max", the control group's word for none, is 0.
+func parseNumber(text string) int64 {
+	number, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return number
+}
