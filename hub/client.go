@@ -157,7 +157,7 @@ func (c *Client) fromHub(ctx context.Context, about subject, cached bool) (Snaps
 	if !c.config.Stream {
 		c.cache.writeRef(about.repo, about.revision, commit)
 	}
-	return c.newRemote(about, commit, files), nil
+	return c.newRemote(about, commit, files, true), nil
 }
 
 func (c *Client) atCommit(ctx context.Context, about subject, commit string) (Snapshot, error) {
@@ -173,17 +173,17 @@ func (c *Client) atCommit(ctx context.Context, about subject, commit string) (Sn
 	if err != nil {
 		return nil, err
 	}
-	return c.newRemote(about, commit, files), nil
+	return c.newRemote(about, commit, files, true), nil
 }
 
 // fromCache opens a commit by what the cache knows: its stored list of files, or else the files that lie there.
 func (c *Client) fromCache(about subject, commit string) (Snapshot, error) {
-	files, ok := c.cache.readTree(about.repo, commit)
-	if !ok {
+	files, listed := c.cache.readTree(about.repo, commit)
+	if !listed {
 		files = c.cache.storedFiles(about.repo, commit)
 	}
 	if len(files) == 0 {
 		return nil, c.newError(Offline, about, "")
 	}
-	return c.newRemote(about, commit, files), nil
+	return c.newRemote(about, commit, files, listed), nil
 }

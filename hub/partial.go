@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // partial is a file on its way into the cache: the content so far, and beside it a record of which bytes of it count.
@@ -112,7 +113,11 @@ func (p *partial) finish(path string) error {
 
 // discard deletes content that proved wrong.
 func (p *partial) discard() error {
-	return errors.Join(p.Close(), ignoreAbsent(os.Remove(p.record.Name())), ignoreAbsent(os.Remove(p.content.Name())))
+	return errors.Join(p.Close(), removePartial(strings.TrimSuffix(p.content.Name(), partialSuffix)))
+}
+
+func removePartial(base string) error {
+	return errors.Join(ignoreAbsent(os.Remove(base+recordSuffix)), ignoreAbsent(os.Remove(base+partialSuffix)))
 }
 
 // Close may be called again after finish or discard.

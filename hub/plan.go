@@ -24,33 +24,50 @@ func (p Plan) Fits() error { return p.misfit }
 // Plan adds up the paths of a snapshot; one that it has not is an error.
 func (c *Client) Plan(snapshot Snapshot, paths []string) (Plan, error) {
 	plan := Plan{Repo: snapshot.Name(), Free: c.freeBytes()}
-	remote, _ := snapshot.(*remote)
-	known := map[string]FileInfo{}
-	for _, file := range snapshot.Files() {
-		known[file.Path] = file
+	measure := measureLocal(snapshot)
+	if remote, ok := snapshot.(*remote); ok {
+		measure = remote.measure
 	}
 	counted := map[string]bool{}
 	for _, path := range paths {
-		file, ok := known[path]
+		size, have, ok := measure(path)
 		if !ok {
 			return Plan{}, c.newError(EntryNotFound, subject{repo: snapshot.Name(), revision: snapshot.Commit(), path: path}, "")
 		}
-		if counted[path] {
-			continue
+		if !counted[path] {
+			counted[path] = true
+			plan.Total, plan.Cached = plan.Total+size, plan.Cached+have
 		}
-		counted[path] = true
-		have := file.Size
-		if !file.Cached && remote != nil {
-			entry := remote.files[path]
-			have = partialBytes(c.cache.blob(remote.repo, entry.etag()), entry, c.config.PieceBytes)
-		}
-		plan.Total, plan.Cached = plan.Total+file.Size, plan.Cached+have
 	}
 	plan.Download = plan.Total - plan.Cached
 	if !c.config.Stream && plan.Download > 0 {
 		plan.misfit = c.fits(subject{repo: snapshot.Name()}, plan.Download)
 	}
 	return plan, nil
+}
+
+// measure gives the size of a file and how much of it is here.
+func (r *remote) measure(path string) (size, have int64, ok bool) {
+	file, ok := r.files[path]
+	if !ok {
+		return 0, 0, false
+	}
+	if _, _, cached := r.client.cache.find(r.repo, r.commit, file); cached {
+		return file.size, file.size, true
+	}
+	return file.size, partialBytes(r.client.cache.blob(r.repo, file.etag()), file, r.client.config.PieceBytes), true
+}
+
+// measureLocal is measure for snapshots that are here completely.
+func measureLocal(snapshot Snapshot) func(path string) (size, have int64, ok bool) {
+	sizes := map[string]int64{}
+	for _, file := range snapshot.Files() {
+		sizes[file.Path] = file.Size
+	}
+	return func(path string) (size, have int64, ok bool) {
+		size, ok = sizes[path]
+		return size, size, ok
+	}
 }
 
 // fits reports a disk without room for so many bytes. A disk that does not tell passes: writing will show.

@@ -17,10 +17,11 @@ type remote struct {
 	repo   string
 	commit string
 	files  map[string]entry
+	listed bool // files is the hub's list, not just what the cache holds
 }
 
-func (c *Client) newRemote(about subject, commit string, files map[string]entry) *remote {
-	return &remote{client: c, repo: about.repo, commit: commit, files: files}
+func (c *Client) newRemote(about subject, commit string, files map[string]entry, listed bool) *remote {
+	return &remote{client: c, repo: about.repo, commit: commit, files: files, listed: listed}
 }
 
 func (r *remote) Name() string   { return r.repo }
@@ -55,11 +56,13 @@ func (r *remote) entry(path string) (entry, error) {
 	if file, ok := r.files[path]; ok {
 		return file, nil
 	}
-	if r.client.config.Offline {
-		if _, listed := r.client.cache.readTree(r.repo, r.commit); !listed && !r.client.cache.isAbsent(r.repo, r.commit, path) {
-			return entry{}, r.client.newError(Offline, r.subject(path), "")
-		}
-	} else if !r.client.config.Stream {
+	absent := r.listed || r.client.cache.isAbsent(r.repo, r.commit, path)
+	switch {
+	case !absent && r.client.config.Offline:
+		return entry{}, r.client.newError(Offline, r.subject(path), "")
+	case !absent:
+		return entry{}, r.client.newError(Network, r.subject(path), "it is not in the cache, and the hub's list of files was not to be had")
+	case !r.client.config.Stream:
 		r.client.cache.noteAbsent(r.repo, r.commit, path)
 	}
 	return entry{}, r.client.newError(EntryNotFound, r.subject(path), "")

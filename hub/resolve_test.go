@@ -142,6 +142,28 @@ func TestHubDown(t *testing.T) {
 	}
 }
 
+// TestHubDownWithoutAList leaves only what lies in the snapshot folder, and no claims about the rest.
+func TestHubDownWithoutAList(t *testing.T) {
+	hub, files, config := setup(t)
+	if err := open(t, config, "main").Fetch(t.Context(), []string{"config.json"}); err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(config.CacheDir, "models--org--model.v1")
+	if err := os.RemoveAll(filepath.Join(root, "trees")); err != nil {
+		t.Fatal(err)
+	}
+	hub.Inject(hubtest.Fault{On: hubtest.API, Path: "/tree/", Do: hubtest.Status(503, nil, "")})
+	for _, revision := range []string{"main", hub.AddRepo(testRepo, files)} {
+		snapshot := open(t, config, revision)
+		checkRead(t, snapshot, map[string][]byte{"config.json": files["config.json"]})
+		_, _, err := snapshot.Read(t.Context(), bigFile)
+		checkKind(t, err, Network)
+	}
+	if _, err := os.Stat(filepath.Join(root, ".no_exist")); err == nil {
+		t.Error("files that the cache lacks were noted as absent from the repository")
+	}
+}
+
 func TestHubUnreachable(t *testing.T) {
 	hub, files, config := setup(t)
 	fetchAll(t, open(t, config, "main"), files)

@@ -20,6 +20,9 @@ func (r *remote) store(ctx context.Context, file entry) error {
 	if r.client.config.Offline {
 		return r.client.newError(Offline, about, "")
 	}
+	if file.etag() == "" {
+		return r.client.newError(Network, about, "without the hub's list of files nothing can be verified")
+	}
 	if err := cache.tag(); err != nil {
 		return r.client.storageError(about, err)
 	}
@@ -29,7 +32,8 @@ func (r *remote) store(ctx context.Context, file entry) error {
 	})
 	switch {
 	case errors.Is(err, errNoLocks):
-		base += "." + randomHex() // a partial file of our own: slower to resume, but nobody else writes to it
+		base += "." + randomHex() // a partial file of our own, which nobody resumes and nobody else writes to
+		defer removePartial(base)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:

@@ -98,9 +98,6 @@ func (t *transfer) fetchPieces(ctx context.Context, cancel context.CancelCauseFu
 
 func (t *transfer) fetchPiece(ctx context.Context, index int, ranged func()) error {
 	start, end := t.pieces.bounds(index)
-	if start+t.pieces.arrived(index) == end {
-		return nil
-	}
 	return t.client.retry(ctx, maxRetries, func(int) (bool, error) {
 		select {
 		case t.client.slots <- struct{}{}:
@@ -109,6 +106,9 @@ func (t *transfer) fetchPiece(ctx context.Context, index int, ranged func()) err
 		}
 		defer func() { <-t.client.slots }()
 		before := t.pieces.arrived(index)
+		if start+before == end { // a whole file sent in place of a piece brought this one
+			return false, nil
+		}
 		err := t.request(ctx, start+before, end, ranged)
 		after := t.pieces.arrived(index)
 		if err == nil && start+after < end {
@@ -238,11 +238,8 @@ func (t *transfer) copy(body io.Reader, offset, end int64) error {
 			return err
 		}
 	}
-	_, err := body.Read(buffer[:1]) // sees the end, which frees the connection for the next piece
-	if err == io.EOF {
-		err = nil
-	}
-	return err
+	_, _ = body.Read(buffer[:1]) // sees the end, which frees the connection for the next piece; all is here in any case
+	return nil
 }
 
 func (t *transfer) keep(data []byte, offset int64) error {
