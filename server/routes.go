@@ -1,0 +1,81 @@
+package server
+
+import (
+	"net/http"
+
+	"npinf/internal/schema"
+
+	"github.com/labstack/echo/v4"
+)
+
+// route is one row of the API: what a request has to look like, and who answers it.
+type route struct {
+	method, path string
+	request      *schema.Model // nil where no body is read
+	answer       func(*Server, echo.Context, schema.Values) error
+	access       access
+}
+
+// access says what a route does without.
+type access uint8
+
+const (
+	secretNeeded access = iota
+	open                // needs no secret
+	probe               // needs no secret, and answers before the model is loaded
+)
+
+const get, post = http.MethodGet, http.MethodPost
+
+// routes is the whole API.
+var routes = []route{
+	{get, "/livez", nil, (*Server).live, probe},
+	{get, "/readyz", nil, (*Server).ready, probe},
+	{get, "/health", nil, (*Server).health, open},
+	{get, "/openapi.json", nil, (*Server).document, secretNeeded},
+	{get, "/docs", nil, (*Server).viewer, secretNeeded},
+	{get, "/redoc", nil, (*Server).viewer, secretNeeded},
+	{post, "/initialize", nil, (*Server).unavailable, secretNeeded},
+
+	{get, "/v1/capabilities", nil, (*Server).capabilities, secretNeeded},
+	{post, "/v1/tokenize", tokenizeRequest, (*Server).tokenize, secretNeeded},
+	{post, "/v1/apply-chat-template", chatTemplateRequest, (*Server).unavailable, secretNeeded},
+
+	{post, "/v1/activation/single", singleRequest, (*Server).single, secretNeeded},
+	{post, "/v1/activation/single-batch", singleBatchRequest, (*Server).singleBatch, secretNeeded},
+	{post, "/v1/activation/all", allRequest, (*Server).all, secretNeeded},
+	{post, "/v1/activation/all-batch", allBatchRequest, (*Server).allBatch, secretNeeded},
+	{post, "/v1/activation/topk-by-token", topKRequest, (*Server).topK, secretNeeded},
+	{post, "/v1/activation/topk-by-token-batch", topKBatchRequest, (*Server).topKBatch, secretNeeded},
+	{post, "/v1/activation/source", sourceRequest, (*Server).source, secretNeeded},
+	{post, "/v1/activation/raw", rawRequest, (*Server).raw, secretNeeded},
+	{post, "/v1/activation/attention", attentionRequest, (*Server).attention, secretNeeded},
+
+	{post, "/v1/util/sae-vector", vectorRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/util/sae-topk-by-decoder-cossim", neighboursRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/util/similarity-matrix-pred", similarityRequest, (*Server).unavailable, secretNeeded},
+
+	{post, "/v1/steer/completion", steerRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/steer/completion-chat", steerChatRequest, (*Server).unavailable, secretNeeded},
+	{get, "/v1/steer/health", nil, (*Server).unavailable, secretNeeded},
+	{post, "/v1/lens/prompt", lensRequest, (*Server).unavailable, secretNeeded},
+}
+
+// handler reads what a route needs of a request and lets it answer.
+func (s *Server) handler(r *route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		var values schema.Values
+		if r.request != nil {
+			var err error
+			if values, err = s.read(c, r.request); err != nil {
+				return err
+			}
+		}
+		return r.answer(s, c, values)
+	}
+}
+
+// unavailable answers for routes of the API that this version does not serve yet.
+func (s *Server) unavailable(c echo.Context, _ schema.Values) error {
+	return refuse(http.StatusNotImplemented, c.Path()+" is not available in this version of npinf")
+}
