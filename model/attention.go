@@ -8,6 +8,11 @@ func (r *run) attention(layer int, a *attention, in, z kernels.Buffer) {
 	mark := r.mark()
 	defer r.free(mark)
 	q, k, v := r.project(layer, a, in)
+	if a.clip > 0 {
+		for _, b := range []kernels.Buffer{q, k, v} {
+			clamp(r.device, b, a.clip)
+		}
+	}
 	if a.queryNorm != nil {
 		r.visit(QNormIn, layer, q)
 		r.normalize(q, q, a.queryNorm)

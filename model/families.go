@@ -25,6 +25,23 @@ var families = []family{
 	{[]string{"gemma"}, describeGemma},
 	{[]string{"gemma2"}, describeGemma2},
 	{[]string{"gemma3_text", "gemma3"}, describeGemma3},
+	{[]string{"gpt_neox"}, describeNeoX},
+	{[]string{"gpt_bigcode"}, describeGPTBigCode},
+	{[]string{"gpt_neo"}, describeGPTNeo},
+	{[]string{"gptj"}, describeGPTJ},
+	{[]string{"opt"}, describeOPT},
+	{[]string{"falcon"}, describeFalcon},
+	{[]string{"olmo"}, describeOlmo},
+	{[]string{"olmo2"}, describeOlmo2},
+	{[]string{"olmo3"}, describeOlmo3},
+	{[]string{"smollm3"}, describeSmolLM3},
+	{[]string{"granite"}, describeGranite},
+	{[]string{"starcoder2"}, describeStarcoder2},
+	{[]string{"stablelm"}, describeStableLM},
+	{[]string{"phi"}, describePhi},
+	{[]string{"phi3"}, describePhi3},
+	{[]string{"cohere"}, describeCohere},
+	{[]string{"cohere2"}, describeCohere2},
 }
 
 // supportedTypes lists the model types of the table.

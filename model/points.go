@@ -99,6 +99,10 @@ func noRMSMiddle(a *architecture, b *block) string {
 	return noRMS(a, b)
 }
 
+func noFinalNorm(a *architecture, _ *block) string {
+	return unless(a.finalNorm != nil, "has no norm behind its last block")
+}
+
 func noRouter(*architecture, *block) string { return "has no routed experts" }
 
 func noOutputGate(*architecture, *block) string { return "has no gate on its attention output" }
@@ -141,7 +145,7 @@ var pointTable = []pointRow{
 	{point: MLPOut, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"mlp.hook_out"}},
 	{point: MLPOutPost, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_mlp_out"}},
 	{point: ResidPost, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_resid_post", "hook_out"}},
-	{point: FinalNorm, stage: atHead, editable: true, width: modelWidth},
+	{point: FinalNorm, stage: atHead, editable: true, width: modelWidth, refuse: noFinalNorm},
 	{point: LMHead, stage: atHead, width: vocabulary},
 }
 

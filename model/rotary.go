@@ -20,11 +20,10 @@ type rotary struct {
 
 // rotaryReader reads one rotary embedding out of a configuration, old or new spelling.
 type rotaryReader struct {
+	rotaryDefaults
 	config  *config
 	dict    *config // rope_scaling or rope_parameters, or nil
 	headDim int
-	theta   float64
-	partial float64 // part of the head that rotates
 }
 
 // rotaryDefaults are a family's values of absent keys.
@@ -33,6 +32,10 @@ type rotaryDefaults struct {
 	partial float64 // 0 = 1
 	kind    string  // which entry of a rope_parameters that is nested by layer type
 	plain   bool    // ignore rope_scaling and rope_theta outside of such an entry
+	// original is the absent original_max_position_embeddings; 0 = max_position_embeddings.
+	original float64
+	// suIsLong reads the types "su" and "yarn" as LongRoPE, as Phi-3 files mean them.
+	suIsLong bool
 }
 
 // rotary reads the rotary embedding for heads of the given width. A non-empty rope_scaling
@@ -41,7 +44,7 @@ func (c *config) rotary(headDim int, defaults rotaryDefaults) *rotary {
 	if defaults.partial == 0 {
 		defaults.partial = 1
 	}
-	reader := rotaryReader{config: c, headDim: headDim, theta: defaults.theta, partial: defaults.partial}
+	reader := rotaryReader{rotaryDefaults: defaults, config: c, headDim: headDim}
 	var nested bool
 	reader.dict, nested = c.rotaryDictionary(defaults.kind)
 	if defaults.plain && !nested {
@@ -84,6 +87,9 @@ func (r *rotaryReader) read() *rotary {
 		return result
 	}
 	kind := r.dict.text("rope_type", r.dict.text("type", "default"))
+	if r.suIsLong && (kind == "su" || kind == "yarn") {
+		kind = "longrope"
+	}
 	switch kind {
 	case "default", "mrope": // for text the axes of mrope are equal
 	case "linear":
@@ -95,8 +101,10 @@ func (r *rotaryReader) read() *rotary {
 		r.llama3(result)
 	case "yarn":
 		r.yarn(result)
+	case "longrope":
+		r.longRoPE(result)
 	default:
-		r.dict.fail("rope_type = %q is not supported; supported: default, linear, llama3, yarn", kind)
+		r.dict.fail("rope_type = %q is not supported; supported: default, linear, llama3, yarn, longrope", kind)
 	}
 	return result
 }
@@ -121,8 +129,38 @@ func (r *rotaryReader) factor() float32 {
 // originalLength is the context the model was first trained on.
 func (r *rotaryReader) originalLength() float64 {
 	const key = "original_max_position_embeddings"
-	longest := r.config.positive("max_position_embeddings", 2048)
-	return r.config.positive(key, r.dict.positive(key, longest))
+	absent := r.original
+	if absent == 0 {
+		absent = r.config.positive("max_position_embeddings", 2048)
+	}
+	return r.config.positive(key, r.dict.positive(key, absent))
+}
+
+// longRoPE divides each frequency by a factor of its own, from one of two lists: the long
+// one once a sequence is longer than the original context.
+func (r *rotaryReader) longRoPE(result *rotary) {
+	original := r.originalLength()
+	result.longAfter = int(original)
+	result.long = append([]float32(nil), result.frequencies...)
+	for _, list := range []struct {
+		key    string
+		values []float32
+	}{{"short_factor", result.frequencies}, {"long_factor", result.long}} {
+		factors := r.dict.numbers(list.key)
+		if len(factors) != len(list.values) {
+			r.dict.fail("%s has %d entries, want %d", list.key, len(factors), len(list.values))
+			return
+		}
+		for i, factor := range factors {
+			list.values[i] /= float32(factor)
+		}
+	}
+	growth := r.config.positive("max_position_embeddings", original) / original
+	scale := 1.0
+	if growth > 1 {
+		scale = math.Sqrt(1 + math.Log(growth)/math.Log(original))
+	}
+	result.scale = float32(r.dict.positive("attention_factor", scale))
 }
 
 // llama3 divides the slow frequencies by the factor, leaves the fast ones and blends

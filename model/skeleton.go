@@ -95,3 +95,13 @@ func (k skeleton) addHeadNorms(a *architecture) {
 		attention.queryNorm.group, attention.keyNorm.group = k.headDim, k.headDim
 	}
 }
+
+// layerNorm is a LayerNorm with gain and bias over a row.
+func layerNorm(name string, width int, eps float32) *norm {
+	return &norm{name: name, kind: kernels.LayerNorm, shape: []int{width}, eps: eps, bias: true}
+}
+
+// rmsNorm is an RMSNorm with a gain over a row.
+func rmsNorm(name string, width int, eps float32) *norm {
+	return &norm{name: name, kind: kernels.RMSNorm, shape: []int{width}, eps: eps}
+}
