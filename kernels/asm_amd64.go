@@ -42,7 +42,10 @@ type transposeArgs struct {
 	dst       *float32
 	dstStride uintptr
 	count     int
-	bias      *[8]float32
+	bias      *float32
+	srcStep   uintptr
+	dstStep   uintptr
+	biasStep  uintptr
 	mask      uint32 // all ones adds to dst, 0 overwrites it
 }
 
@@ -54,6 +57,9 @@ func panelF32x8x16(args *panelArgs)
 
 //go:noescape
 func panelBF16x8x32(args *panelArgs)
+
+//go:noescape
+func panelBF16x8x16(args *panelArgs)
 
 //go:noescape
 func panelF32x6x16(args *panelArgs)
@@ -102,3 +108,13 @@ func widenBF16AVX2(dst *float32, src *uint16, n int)
 
 //go:noescape
 func widenF16AVX2(dst *float32, src *uint16, n int)
+
+// fmaLoopAVX512, fmaLoopAVX2 and readLoop are for the benchmarks' calibration only.
+func fmaLoopAVX512(n int)
+func fmaLoopAVX2(n int)
+
+//go:noescape
+func readLoop(p *byte, quarter int)
+
+//go:noescape
+func maxRows(dst, src *float32, stride uintptr, vectors, count int)

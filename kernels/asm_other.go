@@ -6,8 +6,10 @@ package kernels
 // only one, and nothing below is ever called.
 const haveAssembly = false
 
-func (c *CPU) pack(Buffer) packedRows { panic("no vector path in this build") }
+func (c *CPU) pack(Buffer, DType) packedRows { panic("no vector path in this build") }
 
 func (c *CPU) fill(*tile, *packedRows, *Weight, *scratch) { panic("no vector path in this build") }
 
 func storeBlocks(Buffer, *tile, Buffer, bool) int { panic("no vector path in this build") }
+
+func maxBlocks([]float32, *tile) int { panic("no vector path in this build") }

@@ -58,9 +58,10 @@ func (c *CPU) Threads() int { return c.pool.threads }
 
 // scratch is the working memory of one thread. Slices grow to what is asked and stay.
 type scratch struct {
-	tile    []float32 // [features of a chunk, rows of a block]
+	tile    tile      // the finished part of a product
 	weights []float32 // widened or gathered weight rows
 	row     []float32 // one row of anything
+	maxima  []float32 // the largest product of each output of a tile
 }
 
 // grown returns s with at least n elements, contents undefined.

@@ -13,18 +13,24 @@ type rule struct {
 // ruleOf returns the rule of a feature.
 func (e *Encoder) ruleOf(feature int) rule {
 	return rule{
-		kind: e.Kind, bias: parameter(e.Bias, feature, 0), threshold: parameter(e.Threshold, feature, 0),
-		magnitude: parameter(e.Magnitude, feature, 1), magnBias: parameter(e.MagnitudeBias, feature, 0),
-		rank: parameter(e.Rank, feature, 1), scale: parameter(e.Scale, feature, 1),
+		kind: e.Kind, bias: parameter(e.Bias.host, feature, 0), threshold: parameter(e.Threshold.host, feature, 0),
+		magnitude: parameter(e.Magnitude.host, feature, 1), magnBias: parameter(e.MagnitudeBias.host, feature, 0),
+		rank: parameter(e.Rank.host, feature, 1), scale: parameter(e.Scale.host, feature, 1),
 	}
 }
 
-// parameter returns element i of a [1, n] buffer, or absent for the zero Buffer.
-func parameter(b Buffer, i int, absent float32) float32 {
-	if b.IsZero() {
+// parameter returns values[i], or absent when there are none.
+func parameter(values []float32, i int, absent float32) float32 {
+	if values == nil {
 		return absent
 	}
-	return b.host[i]
+	return values[i]
+}
+
+// silent reports whether a feature whose largest product is m is zero in every row, as
+// most features are: the cheap answer before the rule is gathered. A NaN is not silent.
+func (e *Encoder) silent(m float32, feature int) bool {
+	return e.Kind <= EncodeGated && m+parameter(e.Bias.host, feature, 0) <= 0
 }
 
 // ranking reports whether the rule needs the other features of a row.
@@ -123,24 +129,85 @@ func (c *CPU) EncodePeaks(x Buffer, e *Encoder, o PeakOptions) []FeaturePeak {
 		best := tops.take()
 		defer tops.give(best)
 		values := grown(&s.row, x.Rows)
-		for i := range t.count {
-			e.activations(values, t.of(i), t.first+i)
-			best.offer(peakOf(t.first+i, values, o))
+		zeroCounts := best.admits(0, t.first)
+		for i, m := range c.maxima(s, t) {
+			feature := t.first + i
+			if !zeroCounts && e.silent(m, feature) {
+				continue
+			}
+			u := e.ruleOf(feature)
+			if bound, known := u.peakBound(m, &o); known && !best.admits(bound, feature) {
+				continue
+			}
+			u.activations(values, t.of(i))
+			best.offer(peakOf(feature, values, &o))
 		}
 	})
 	return merged(tops.all, o.Top)
 }
 
+// maxima returns the largest product of each of the tile's outputs, NaN when one is.
+// Activations grow with products, so that most features need no closer look.
+func (c *CPU) maxima(s *scratch, t *tile) []float32 {
+	m := grown(&s.maxima, t.count)
+	done := 0
+	if c.path != pathGeneric {
+		done = maxBlocks(m, t)
+	}
+	for i := range m {
+		m[i] = maxRowGo(m[i], t.of(i), done)
+	}
+	return m
+}
+
+// maxRowGo returns the maximum of m, which stands for the first done values, and the
+// other values; a NaN wins.
+func maxRowGo(m float32, values []float32, done int) float32 {
+	if done == 0 {
+		m, done = values[0], 1
+	}
+	for _, v := range values[done:] {
+		if v > m || v != v {
+			m = v
+		}
+		if m != m {
+			break
+		}
+	}
+	return m
+}
+
+// bound returns the largest activation that products up to m can give; known is false
+// when the rule does not grow with the product or m is no number.
+func (u *rule) bound(m float32) (largest float32, known bool) {
+	largest = u.value(m) * u.scale
+	return largest, u.scale >= 0 && u.magnitude >= 0 && u.rank >= 0 && largest == largest
+}
+
+// peakBound is bound for the key of a FeaturePeak.
+func (u *rule) peakBound(m float32, o *PeakOptions) (key float32, known bool) {
+	key, known = u.bound(m)
+	if o.ZeroRows != nil {
+		key = max(key, 0)
+	}
+	if n := len(o.SortRows); n > 0 {
+		// The margin covers the roundings of the sum.
+		key *= float32(n)
+		key += relu(key) * 1e-6 * float32(n)
+		known = known && (key >= 0 || n == 1)
+	}
+	return key, known
+}
+
 // activations computes one feature's activation in every row from its products.
-func (e *Encoder) activations(dst, products []float32, feature int) {
-	u := e.ruleOf(feature)
+func (u *rule) activations(dst, products []float32) {
 	for r, p := range products {
 		dst[r] = u.value(p) * u.scale
 	}
 }
 
 // peakOf summarises a feature's activations, one per row. It clears the zero rows.
-func peakOf(feature int, values []float32, o PeakOptions) FeaturePeak {
+func peakOf(feature int, values []float32, o *PeakOptions) FeaturePeak {
 	for r, zero := range o.ZeroRows {
 		if zero {
 			values[r] = 0

@@ -44,8 +44,12 @@ func (c *CPU) EncodeActive(x Buffer, e *Encoder) [][]FeatureValue {
 		part := parts.take()
 		defer parts.give(part)
 		values := grown(&s.row, x.Rows)
-		for i := range t.count {
-			e.activations(values, t.of(i), t.first+i)
+		for i, m := range c.maxima(s, t) {
+			if e.silent(m, t.first+i) {
+				continue
+			}
+			u := e.ruleOf(t.first + i)
+			u.activations(values, t.of(i))
 			for r, v := range values {
 				if v != 0 {
 					(*part)[r] = append((*part)[r], FeatureValue{t.first + i, v})
@@ -104,11 +108,24 @@ func (c *CPU) rowTops(x Buffer, e *Encoder, k int) []top[choice] {
 		return &rows
 	}}
 	ranking := e.ranking()
-	c.product(x, e.W, func(_ *scratch, t *tile) {
+	c.product(x, e.W, func(s *scratch, t *tile) {
 		part := parts.take()
 		defer parts.give(part)
-		for i := range t.count {
+		last, full := weakest(*part)
+		zeroCounts := !full || before(0, t.first, last.key, last.feature)
+		for i, m := range c.maxima(s, t) {
+			if !zeroCounts && e.silent(m, t.first+i) {
+				continue
+			}
 			u := e.ruleOf(t.first + i)
+			bound, known := u.bound(m)
+			if ranking {
+				bound = u.key(m)
+				known = known && e.Kind == EncodeTopK
+			}
+			if full && known && !before(bound, t.first+i, last.key, last.feature) {
+				continue
+			}
 			for r, p := range t.of(i) {
 				v := choice{feature: t.first + i, value: u.value(p) * u.scale}
 				v.key = v.value
@@ -129,6 +146,19 @@ func (c *CPU) rowTops(x Buffer, e *Encoder, k int) []top[choice] {
 		}
 	}
 	return result
+}
+
+// weakest returns the last entry that any of the rankings keeps; full says that all are full.
+func weakest(rows []top[choice]) (last choice, full bool) {
+	for r := range rows {
+		if len(rows[r].items) < rows[r].limit || rows[r].limit == 0 {
+			return choice{}, false
+		}
+		if root := rows[r].items[0]; r == 0 || before(last.key, last.feature, root.key, root.feature) {
+			last = root
+		}
+	}
+	return last, true
 }
 
 // chosen returns the non-zero activations of every row under a ranking rule, feature ascending.
@@ -196,7 +226,7 @@ func sparsePeaks(rows [][]FeatureValue, features int, o PeakOptions) []FeaturePe
 			values[active[0].row] = active[0].value
 			active = active[1:]
 		}
-		best.offer(peakOf(f, values, o))
+		best.offer(peakOf(f, values, &o))
 	}
 	return best.sorted()
 }

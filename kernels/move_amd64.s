@@ -31,7 +31,7 @@
 
 // func transpose8(args *transposeArgs)
 // For count blocks: dst[i][j] = src[j][i] + bias[j] + (dst[i][j] where mask), i, j < 8,
-// then src advances by 8 columns and dst by 8 rows.
+// then src, dst and bias advance by their steps.
 TEXT ·transpose8(SB), NOSPLIT, $0-8
 	MOVQ         args+0(FP), R14
 	MOVQ         0(R14), SRC
@@ -39,13 +39,13 @@ TEXT ·transpose8(SB), NOSPLIT, $0-8
 	MOVQ         16(R14), DST
 	MOVQ         24(R14), LD
 	MOVQ         32(R14), COUNT
-	MOVQ         40(R14), AX
-	VMOVUPS      (AX), Y14
-	VPBROADCASTD 48(R14), Y15
+	MOVQ         40(R14), DX
+	VPBROADCASTD 72(R14), Y15
 	LEAQ         (LS)(LS*2), LS3
 	LEAQ         (LD)(LD*2), LD3
 
 block:
+	VMOVUPS    (DX), Y14
 	LEAQ       (SRC)(LS*4), AX
 	VMOVUPS    (SRC), Y0
 	VMOVUPS    (SRC)(LS*1), Y1
@@ -74,8 +74,9 @@ block:
 	PUT((BX)(LD*1), Y3)
 	PUT((BX)(LD*2), Y0)
 	PUT((BX)(LD3*1), Y1)
-	ADDQ       $32, SRC
-	LEAQ       (DST)(LD*8), DST
+	ADDQ       48(R14), SRC
+	ADDQ       56(R14), DST
+	ADDQ       64(R14), DX
 	DECQ       COUNT
 	JNE        block
 	VZEROUPPER
@@ -113,5 +114,53 @@ loop:
 	ADDQ      $32, DST
 	SUBQ      $8, COUNT
 	JNE       loop
+	VZEROUPPER
+	RET
+
+// func maxRows(dst, src *float32, stride uintptr, vectors, count int)
+// dst[i] = max over j < 8·vectors of src[i][j], NaN when one of them is; i < count, rows of
+// src a stride of bytes apart, both counts positive. Loop: maxRowGo. Assembly because it
+// looks at every activation of an encoding: in Go it takes a tenth of the product's time.
+TEXT ·maxRows(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DST
+	MOVQ src+8(FP), SRC
+	MOVQ stride+16(FP), LS
+	MOVQ vectors+24(FP), R9
+	MOVQ count+32(FP), COUNT
+	MOVL $0x7fc00000, R13
+
+row:
+	VMOVUPS (SRC), Y0
+	VCMPPS  $3, Y0, Y0, Y1 // unordered with itself: a NaN
+	MOVQ    SRC, AX
+	MOVQ    R9, BX
+	JMP     next
+
+vector:
+	ADDQ    $32, AX
+	VMOVUPS (AX), Y2
+	VCMPPS  $3, Y2, Y2, Y3
+	VMAXPS  Y2, Y0, Y0
+	VORPS   Y3, Y1, Y1
+
+next:
+	DECQ         BX
+	JNE          vector
+	VEXTRACTF128 $1, Y0, X2
+	VMAXPS       X2, X0, X0
+	VPERMILPS    $0x4e, X0, X2
+	VMAXPS       X2, X0, X0
+	VPERMILPS    $0xb1, X0, X2
+	VMAXPS       X2, X0, X0
+	VMOVSS       X0, (DST)
+	VPTEST       Y1, Y1
+	JEQ          whole
+	MOVL         R13, (DST)
+
+whole:
+	ADDQ $4, DST
+	ADDQ LS, SRC
+	DECQ COUNT
+	JNE  row
 	VZEROUPPER
 	RET

@@ -54,23 +54,24 @@ func (c *CPU) product(x Buffer, w *Weight, consume func(s *scratch, t *tile)) {
 	}
 	p := packedRows{x: x, stride: x.Rows}
 	if w != nil && c.path != pathGeneric {
-		p = c.pack(x)
+		p = c.pack(x, w.DType)
 		defer c.buffers.give(p.panels)
 	}
 	c.pool.split(outputs, c.chunkFor(&p, outputs), func(lo, hi int) {
 		s := c.takeScratch()
 		defer c.giveScratch(s)
-		t := tile{stride: p.stride, first: lo, count: hi - lo, rows: x.Rows}
-		t.values = grown(&s.tile, (t.count+tilePadding)*t.stride)
+		t := &s.tile
+		*t = tile{values: t.values, stride: p.stride, first: lo, count: hi - lo, rows: x.Rows}
+		t.values = grown(&t.values, (t.count+tilePadding)*t.stride)
 		switch {
 		case w == nil:
-			copyColumns(&t, x)
+			copyColumns(t, x)
 		case c.path == pathGeneric:
-			productGo(&t, x, w, s)
+			productGo(t, x, w, s)
 		default:
-			c.fill(&t, &p, w, s)
+			c.fill(t, &p, w, s)
 		}
-		consume(s, &t)
+		consume(s, t)
 	})
 }
 

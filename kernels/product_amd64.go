@@ -6,9 +6,6 @@ const (
 	// blockK is how many k a tile sums before the sum goes to the scratch: a block of a
 	// panel (and of the weights) stays in a near cache, and short sums are more accurate.
 	blockK = 384
-	// dotRows512 and dotRows2 are the most rows that are used in place.
-	dotRows512 = 8
-	dotRows2   = 6
 )
 
 // tileShape returns the weight rows of a panel kernel and the rows of x of its panel.
@@ -27,14 +24,24 @@ func (p path) dotShape() (rows, step int) {
 	return 3, 8
 }
 
+// maxDotRows is the most rows that are used in place. With 4-byte weights a second pass
+// of the dot kernel costs more than a panel that is half empty.
+func (p path) maxDotRows(d DType) int {
+	rows, _ := p.dotShape()
+	if d == F32 {
+		return rows
+	}
+	return 2 * rows
+}
+
 // plan decides which rows of x go into panels.
-func (c *CPU) plan(x Buffer) packedRows {
+func (c *CPU) plan(x Buffer, d DType) packedRows {
 	_, width := c.path.tileShape()
 	p := packedRows{x: x, width: width, count: x.Rows / width, dot: x.Rows}
 	rest := x.Rows % width
 	switch {
 	case rest == 0:
-	case c.path == pathAVX512 && rest <= dotRows512 || c.path == pathAVX2 && rest <= dotRows2:
+	case rest <= c.path.maxDotRows(d):
 		p.dot = x.Rows - rest
 	case c.path == pathAVX512 && rest <= width/2:
 		p.half = true
@@ -54,8 +61,8 @@ func (c *CPU) plan(x Buffer) packedRows {
 }
 
 // pack transposes the rows of x into panels. The caller returns them to c.buffers.
-func (c *CPU) pack(x Buffer) packedRows {
-	p := c.plan(x)
+func (c *CPU) pack(x Buffer, d DType) packedRows {
+	p := c.plan(x, d)
 	if p.dot == 0 {
 		return p
 	}
@@ -90,7 +97,8 @@ func packPanel(panel []float32, x Buffer, first, width int) {
 	for ; done+8 <= rows && blocks > 0; done += 8 {
 		transpose8(&transposeArgs{
 			src: &x.row(first + done)[0], srcStride: uintptr(x.Stride) * 4,
-			dst: &panel[done], dstStride: uintptr(width) * 4, count: blocks, bias: &zeros,
+			dst: &panel[done], dstStride: uintptr(width) * 4, count: blocks, bias: &zeros[0],
+			srcStep: 32, dstStep: uintptr(width) * 32,
 		})
 		for i := done; i < done+8; i++ {
 			for k := blocks * 8; k < x.Width; k++ {
@@ -111,24 +119,27 @@ func packPanel(panel []float32, x Buffer, first, width int) {
 }
 
 // storeBlocks writes the whole 8×8 blocks of a tile to dst, as storeGo does, and returns
-// how many outputs it did; the rows after the last multiple of 8 are left.
+// how many outputs it did; the rows after the last multiple of 8 are left. It goes along
+// the rows of dst, whose stride may put every row into one set of the cache.
 func storeBlocks(dst Buffer, t *tile, bias Buffer, add bool) int {
-	args := transposeArgs{srcStride: uintptr(t.stride) * 4, dstStride: uintptr(dst.Stride) * 4, count: t.rows / 8}
+	args := transposeArgs{
+		srcStride: uintptr(t.stride) * 4, srcStep: uintptr(t.stride) * 32,
+		dstStride: uintptr(dst.Stride) * 4, dstStep: 32, bias: &zeros[0], count: t.count / 8,
+	}
 	if args.count == 0 {
 		return 0
+	}
+	if !bias.IsZero() {
+		args.bias, args.biasStep = &bias.host[t.first], 32
 	}
 	if add {
 		args.mask = ^uint32(0)
 	}
-	i := 0
-	for ; i+8 <= t.count; i += 8 {
-		args.src, args.dst, args.bias = &t.values[i*t.stride], &dst.host[t.first+i], &zeros
-		if !bias.IsZero() {
-			args.bias = (*[8]float32)(bias.host[t.first+i:])
-		}
+	for r := 0; r+8 <= t.rows; r += 8 {
+		args.src, args.dst = &t.values[r], &dst.host[r*dst.Stride+t.first]
 		transpose8(&args)
 	}
-	return i
+	return args.count * 8
 }
 
 // fill computes a tile with the kernels of a vector path.
@@ -160,7 +171,7 @@ func (w *Weight) address(o, k int) unsafe.Pointer {
 // are fewer than a tile, they are widened into scratch first.
 func (c *CPU) fillPanels(t *tile, p *packedRows, w *Weight, s *scratch, k0, n int) {
 	size, _ := c.path.tileShape()
-	native := w.DType == F32 || w.DType == BF16 && c.path == pathAVX512 && !p.half
+	native := w.DType == F32 || w.DType == BF16 && c.path == pathAVX512
 	direct := 0 // outputs whose weights are used in place
 	if native {
 		direct = t.count / size * size
@@ -201,6 +212,8 @@ func (c *CPU) panelKernel(args *panelArgs, d DType, half bool) {
 	switch {
 	case c.path == pathAVX2:
 		panelF32x6x16(args)
+	case half && d == BF16:
+		panelBF16x8x16(args)
 	case half:
 		panelF32x8x16(args)
 	case d == BF16:
@@ -318,4 +331,14 @@ func (c *CPU) dotKernel(args *dotArgs, d DType, single bool) {
 	default:
 		dotF16x3AVX2(args)
 	}
+}
+
+// maxBlocks puts the maximum of each output's first rows, a multiple of 8, into dst, as
+// maxRowGo does, and returns how many rows that were.
+func maxBlocks(dst []float32, t *tile) int {
+	vectors := t.rows / 8
+	if vectors > 0 {
+		maxRows(&dst[0], &t.values[0], uintptr(t.stride)*4, vectors, t.count)
+	}
+	return vectors * 8
 }

@@ -1,0 +1,155 @@
+package kernels
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// calibration is what the machine does in this second: the clock and the memory
+// bandwidth of a shared machine drift, so speeds are stated as shares of these.
+type calibration struct {
+	fma  float64 // multiply-adds per second on all threads, in this path's vectors
+	read float64 // bytes per second on all threads
+}
+
+// coldBytes is far more than the caches hold.
+const coldBytes = 192 << 20
+
+var coldMemory = sync.OnceValue(func() []byte {
+	b := make([]byte, coldBytes)
+	for i := range b {
+		b[i] = 1
+	}
+	return b
+})
+
+// measure takes a calibration with the device's own threads: the best of some short
+// runs, because other processes take the processor away now and then.
+func measure(c *CPU) calibration {
+	const loops = 20_000
+	perLoop := 12 * 8
+	if c.path == pathAVX512 {
+		perLoop = 16 * 16
+	}
+	threads := c.Threads()
+	fma := fastest(20, func(int) {
+		c.pool.each(threads, func(int) {
+			if c.path == pathAVX512 {
+				fmaLoopAVX512(loops)
+			} else {
+				fmaLoopAVX2(loops)
+			}
+		})
+	})
+	memory := coldMemory()
+	const piece, pieces = 1 << 20, 16
+	read := fastest(len(memory)/piece/pieces, func(run int) {
+		c.pool.each(pieces, func(i int) { readLoop(&memory[(run*pieces+i)*piece], piece/4) })
+	})
+	return calibration{float64(threads*loops*perLoop) / fma.Seconds(), pieces * piece / read.Seconds()}
+}
+
+// fastest returns the shortest time of n runs.
+func fastest(n int, run func(i int)) time.Duration {
+	best := time.Hour
+	for i := range n {
+		start := time.Now()
+		run(i)
+		best = min(best, time.Since(start))
+	}
+	return best
+}
+
+// benchmarkShares runs op b.N times and reports the speed of the fastest run as shares of
+// calibrations taken around it: of the multiply-adds and of the read bandwidth.
+func benchmarkShares(b *testing.B, c *CPU, multiplications, bytes float64, op func(i int)) {
+	op(0)
+	before := measure(c)
+	b.ResetTimer()
+	seconds := fastest(b.N, op).Seconds()
+	b.StopTimer()
+	after := measure(c)
+	b.ReportMetric(multiplications/seconds/max(before.fma, after.fma), "fma-share")
+	b.ReportMetric(bytes/seconds/max(before.read, after.read), "bw-share")
+	b.ReportMetric(2*multiplications/seconds/1e9, "GFLOP/s")
+	b.ReportMetric(seconds*1e6, "best-us")
+}
+
+// vectorDevices runs a benchmark on every vector path with one thread and with two.
+func vectorDevices(b *testing.B, run func(b *testing.B, c *CPU)) {
+	for _, path := range []string{"avx512", "avx2"} {
+		if !HasPath(path) {
+			continue
+		}
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/threads=%d", path, threads), func(b *testing.B) {
+				c, err := NewCPU(CPUOptions{Path: path, Threads: threads})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close()
+				run(b, c)
+			})
+		}
+	}
+}
+
+// coldWeights returns enough copies of a weight that using them in turn finds none in a cache.
+func coldWeights(b *testing.B, c *CPU, out, in int, d DType) []*Weight {
+	count := max(coldBytes/(out*in*d.Size()), 1)
+	values := random(newRand(1), out*in)
+	list := make([]*Weight, count)
+	for i := range list {
+		w, err := c.LoadWeight(HostMatrix{Data: floatBytes(values), Out: out, In: in, Convert: &d})
+		if err != nil {
+			b.Fatal(err)
+		}
+		list[i] = w
+	}
+	return list
+}
+
+func BenchmarkLinear(b *testing.B) {
+	vectorDevices(b, func(b *testing.B, c *CPU) {
+		for _, d := range []DType{F32, BF16} {
+			for _, s := range []struct{ in, out int }{{768, 2304}, {3072, 768}, {4096, 4096}, {768, 24576}} {
+				weights := coldWeights(b, c, s.out, s.in, d)
+				for _, rows := range []int{1, 4, 8, 12, 16, 32, 128, 512} {
+					b.Run(fmt.Sprintf("%s/%dx%d/rows=%d", d, s.in, s.out, rows), func(b *testing.B) {
+						x := c.Upload(rows, s.in, random(newRand(2), rows*s.in))
+						y := c.NewBuffer(rows, s.out)
+						benchmarkShares(b, c, float64(rows*s.in*s.out), float64(weights[0].Bytes()), func(i int) {
+							c.Linear(y, x, weights[i%len(weights)], Buffer{}, false)
+						})
+					})
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkEncodePeaks(b *testing.B) {
+	vectorDevices(b, func(b *testing.B, c *CPU) {
+		for _, d := range []DType{F32, BF16} {
+			in, out := 768, 24576
+			weights := coldWeights(b, c, out, in, d)
+			bias := make([]float32, out)
+			for i := range bias {
+				bias[i] = -60 // few features fire, as in a trained autoencoder
+			}
+			for _, rows := range []int{1, 8, 32, 128} {
+				b.Run(fmt.Sprintf("%s/rows=%d", d, rows), func(b *testing.B) {
+					b.ReportAllocs()
+					x := c.Upload(rows, in, random(newRand(2), rows*in))
+					e := Encoder{Features: out, Width: in, Bias: c.Upload(1, out, bias)}
+					benchmarkShares(b, c, float64(rows*in*out), float64(weights[0].Bytes()), func(i int) {
+						e.W = weights[i%len(weights)]
+						c.EncodePeaks(x, &e, PeakOptions{Top: 25})
+					})
+				})
+			}
+		}
+	})
+}
