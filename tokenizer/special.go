@@ -165,11 +165,23 @@ func (s *specialTokens) readAdded(raw json.RawMessage) error {
 	return nil
 }
 
-// all returns the texts of the special tokens: the named ones by role, then the others.
+// standardRoles are the roles every tokenizer may have, in the order in which tokens that
+// are missing from the vocabulary are added to it.
+var standardRoles = []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
+
+// all returns the texts of the special tokens: the standard roles, those of the model's
+// own, then the tokens without a role.
 func (s *specialTokens) all() []string {
 	var texts []string
+	for _, role := range standardRoles {
+		if text, ok := s.named[role]; ok {
+			texts = append(texts, text)
+		}
+	}
 	for _, role := range slices.Sorted(maps.Keys(s.named)) {
-		texts = append(texts, s.named[role])
+		if !slices.Contains(standardRoles, role) {
+			texts = append(texts, s.named[role])
+		}
 	}
 	return append(texts, s.extra...)
 }
