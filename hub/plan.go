@@ -78,6 +78,9 @@ func (c *Client) fits(about subject, bytes int64) error {
 	return nil
 }
 
+// FreeBytes is the room left where the cache lies; -1 where the system does not say.
+func (c *Client) FreeBytes() int64 { return c.freeBytes() }
+
 // freeBytes looks at the cache folder, or where it will be made; -1 if unknown.
 func (c *Client) freeBytes() int64 {
 	for folder := c.cache.dir; ; folder = filepath.Dir(folder) {

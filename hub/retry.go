@@ -136,13 +136,13 @@ func rateLimitWait(header http.Header) time.Duration {
 		}
 	}
 	if rest == 0 && renew >= 0 {
-		return seconds1(renew)
+		return politeWait(renew)
 	}
 	if after, err := strconv.Atoi(header.Get("Retry-After")); err == nil && after >= 0 {
-		return seconds1(after)
+		return politeWait(after)
 	}
 	return 0
 }
 
-// seconds1 is one second more than count, so that a clock a little fast does not ask too early; an hour at most.
-func seconds1(count int) time.Duration { return time.Duration(min(count, 3600)+1) * time.Second }
+// politeWait is one second more than count, so that a clock a little fast does not ask too early; an hour at most.
+func politeWait(count int) time.Duration { return time.Duration(min(count, 3600)+1) * time.Second }

@@ -134,9 +134,7 @@ func (h *Hub) write(w http.ResponseWriter, r *http.Request, answer *reply, id st
 			return
 		}
 		w.(http.Flusher).Flush()
-		h.mu.Lock()
-		h.served[id+"/"+file.Path] += next - offset
-		h.mu.Unlock()
+		h.count(answer.since, id+"/"+file.Path, next-offset)
 		offset = next
 		switch {
 		case answer.cut >= 0 && offset == start+answer.cut:

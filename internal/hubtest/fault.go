@@ -42,6 +42,7 @@ type reply struct {
 	longer      int64 // added to Content-Length
 	pause       time.Duration
 	pauseEvery  int
+	since       int // the number of Forgets before it
 }
 
 // Inject adds a fault. The first one that matches a request and has strikes left takes effect.
@@ -55,6 +56,7 @@ func (h *Hub) strike(on Place, path string) *reply {
 	answer := &reply{header: http.Header{}, cut: -1, stall: -1, flip: -1}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	answer.since = h.forgets
 	for _, fault := range h.faults {
 		if (fault.On == Anywhere || fault.On == on) && strings.Contains(path, fault.Path) && (fault.Times == 0 || fault.struck < fault.Times) {
 			fault.struck++

@@ -28,6 +28,7 @@ type Hub struct {
 	faults   []*Fault
 	requests []Request
 	served   map[string]int64
+	forgets  int
 	pageSize int
 	links    map[string]int // signed addresses and how often each was used
 	linkUses int
@@ -179,9 +180,20 @@ func (h *Hub) Served(id, path string) int64 {
 	return h.served[id+"/"+path]
 }
 
-// Forget clears requests, byte counts and faults.
+// count adds served bytes unless they belong to a time that was forgotten.
+func (h *Hub) count(since int, name string, bytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if since == h.forgets {
+		h.served[name] += bytes
+	}
+}
+
+// Forget clears requests, byte counts and faults. Answers still under way, to clients that were killed for instance, count
+// for nothing any more.
 func (h *Hub) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.requests, h.faults, h.served = nil, nil, map[string]int64{}
+	h.forgets++
 }
