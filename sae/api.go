@@ -67,10 +67,18 @@ type Source struct {
 	Config        map[string]any
 	Metadata      map[string]any
 
+	device  kernels.Device
 	encoder kernels.Encoder
 	input   inputRule
 	decoder decoder
-	release func()
+	// directions holds the encoder columns as rows; nil for neurons.
+	directions *kernels.Weight
+	// codes computes the activations themselves for the architectures whose encoder is more
+	// than one product (temporal, matching_pursuit); nil for the others.
+	codes    func(device kernels.Device, z kernels.Buffer) kernels.Buffer
+	temporal *temporal
+	weights  []*kernels.Weight // everything on the device, for Bytes
+	release  func()
 }
 
 // Load reads the source a registry row describes from its repository. The error names the
@@ -85,6 +93,9 @@ func Paths(row Row, has func(path string) bool) ([]string, error) { return paths
 
 // Prepare turns captured rows into encoder input: normalisation and b_dec subtraction. The
 // result is a new buffer for the caller to release, or x itself when nothing is to be done.
+// The rows must be one prompt in order, because those of a temporal source depend on the
+// earlier ones. For temporal and matching_pursuit sources the result is the activations,
+// [rows, Features], which their Encoder passes on.
 func (s *Source) Prepare(device kernels.Device, x kernels.Buffer) kernels.Buffer {
 	return s.prepare(device, x)
 }

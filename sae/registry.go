@@ -153,7 +153,7 @@ func SetOf(source string) string {
 
 // NeuronpediaID is the full id of the row, such as "gpt2-small/7-res-jb"; "" when it has none.
 func (r Row) NeuronpediaID() string {
-	if r.Source == "" {
+	if r.Source == "" || r.NeuronpediaModel == "" {
 		return ""
 	}
 	return r.NeuronpediaModel + "/" + r.Source
