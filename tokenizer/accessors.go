@@ -1,6 +1,9 @@
 package tokenizer
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // role returns id and text of a named special token.
 func (t *Tokenizer) role(name string) (id int, text string, ok bool) {
@@ -32,13 +35,13 @@ func (t *Tokenizer) Pad() (id int, text string, ok bool) {
 }
 
 // SpecialTokens returns the texts of the named special tokens by role ("bos_token", …), as
-// chat templates see them.
+// chat templates see them: the padding token always, as what serves for it.
 func (t *Tokenizer) SpecialTokens() map[string]string {
-	out := make(map[string]string, len(t.named))
-	for role, text := range t.named {
-		out[role] = text
+	roles := maps.Clone(t.named)
+	if _, text, ok := t.Pad(); ok {
+		roles["pad_token"] = text
 	}
-	return out
+	return roles
 }
 
 // PrependsBOS reports whether Encode with special tokens makes ids of the empty text, by

@@ -153,9 +153,9 @@ func (m *matchSet) match(text string, i int) (index, length int) {
 			break
 		}
 		next := text[i+depth]
-		range_ := m.texts[low:high]
-		first := sort.Search(len(range_), func(k int) bool { return byteAt(range_[k], depth) >= int(next) })
-		after := sort.Search(len(range_), func(k int) bool { return byteAt(range_[k], depth) > int(next) })
+		rest := m.texts[low:high]
+		first := sort.Search(len(rest), func(k int) bool { return byteAt(rest[k], depth) >= int(next) })
+		after := sort.Search(len(rest), func(k int) bool { return byteAt(rest[k], depth) > int(next) })
 		low, high = low+first, low+after
 	}
 	return index, length

@@ -156,3 +156,43 @@ func TestLossyReplacesMaximalParts(t *testing.T) {
 		}
 	}
 }
+
+func TestUnescape(t *testing.T) {
+	for in, want := range map[string]string{
+		`"a\"\\\/\b\f\n\r\t"`:                  "a\"\\/\b\f\n\r\t",
+		`"\u00e9\u4E16"`:                       "é世",
+		`"\ud83d\ude00!"`:                      "😀!",
+		`"\ud83d"`:                             "\ufffd",
+		`"\ude00\ud83d\ude00"`:                 "\ufffd😀",
+		`"\ud83dx"`:                            "\ufffdx",
+		`"\ud83d\u0041"`:                       "\ufffdA",
+		`"` + strings.Repeat("x", 600) + `\n"`: strings.Repeat("x", 600) + "\n",
+	} {
+		s := &scanner{data: []byte(in)}
+		if got := s.text(nil); string(got) != want || s.err != nil {
+			t.Errorf("%s: %q %v, want %q", in, got, s.err, want)
+		}
+	}
+	for _, in := range []string{`"\`, `"\"`, `"\u12"`, `"\u12g4"`, `"\x41"`, `"a`} {
+		s := &scanner{data: []byte(in)}
+		if got := s.text(nil); s.err == nil {
+			t.Errorf("%s passes for %q", in, got)
+		}
+	}
+}
+
+// TestStripDecoder covers forms of Strip and Replace that no published tokenizer uses.
+func TestStripDecoder(t *testing.T) {
+	for decoder, want := range map[string]string{
+		`{"type":"Strip","content":"b","start":1,"stop":0}`:                                                           "aab",
+		`{"type":"Strip","content":"b","start":0,"stop":2}`:                                                           "aa",
+		`{"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"b","start":2,"stop":1}]}`:          "aab",
+		`{"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Replace","pattern":{"String":"ba"},"content":"-"}]}`: "-abb",
+	} {
+		tokenizer, err := Load(Files{Tokenizer: []byte(fmt.Sprintf(small, "null", "null", "null", decoder, ""))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkDecode(t, tokenizer, []int{1, 0, 2, 1}, false, want) // b a ab b
+	}
+}

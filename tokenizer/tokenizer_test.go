@@ -101,6 +101,12 @@ func TestAccessors(t *testing.T) {
 			}
 		}
 	}
+	roles := gpt2.SpecialTokens()
+	for _, role := range []string{"bos_token", "eos_token", "unk_token", "pad_token"} {
+		if roles[role] != "<|endoftext|>" {
+			t.Errorf("GPT-2's %s is %q", role, roles[role])
+		}
+	}
 	if gpt2.ChatTemplate() != "" || !strings.Contains(qwen.ChatTemplate(), "<|im_start|>") {
 		t.Error("GPT-2 should have no chat template and Qwen one")
 	}
