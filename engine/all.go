@@ -142,7 +142,7 @@ func (w *world) rankPrompt(source *encoding, rows kernels.Buffer, options kernel
 	if options.Top == 0 {
 		return nil
 	}
-	entered := ranks.merge(source.id, order, w.device.EncodePeaks(rows, source.encoder, options))
+	entered := ranks.merge(source.id, order, w.device.EncodePeaks(rows, source.source.Encoder(), options))
 	if len(entered) == 0 {
 		return nil
 	}

@@ -48,7 +48,7 @@ func (w *world) attributionAddresses(sources []facts, prompts []prompt) []model.
 	for _, p := range prompts {
 		size += len(addresses) / 2 * w.info.Heads * len(p.ids) * len(p.ids) * 4
 	}
-	if size > patternBytes {
+	if size > w.patternBytes {
 		return nil
 	}
 	return addresses

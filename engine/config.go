@@ -31,7 +31,7 @@ type Config struct {
 	// first residual set that is released for the model.
 	SourceSets       []string
 	Include, Exclude []string // patterns a source id must and must not match
-	SourceFolders    []string // folders with one source each, served under the folder's name
+	SourceFolders    []string // folders with sources in SAELens' format, served under their own ids
 	AnySource        bool     // serve released sources that are not configured, too
 	MaxLoadedSAEs    int      // how many sources are resident at most; default 500
 	Preload          bool     // load sources in the background after the start

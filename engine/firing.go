@@ -36,7 +36,7 @@ func (w *world) firing(ctx context.Context, r SourceRequest) ([]SourceResult, er
 		if skip == rows.Rows {
 			return nil
 		}
-		active := w.device.EncodeActive(w.device.View(rows, skip, rows.Rows-skip, 0, rows.Width), source.encoder)
+		active := w.device.EncodeActive(w.device.View(rows, skip, rows.Rows-skip, 0, rows.Width), source.source.Encoder())
 		var err error
 		results[i].Features, err = firingFeatures(active, skip, source.id)
 		return err

@@ -10,12 +10,14 @@ import (
 // tolerance is how far numbers may be apart.
 type tolerance struct{ Rel, Abs float64 }
 
+// orDefault is the tolerance of the recordings, but for twice their absolute part: where
+// terms of size ten cancel, float32 leaves a little more than 1e-5 to the order of sums.
 func (t tolerance) orDefault() tolerance {
 	if t.Rel == 0 {
 		t.Rel = 1e-4
 	}
 	if t.Abs == 0 {
-		t.Abs = 1e-5
+		t.Abs = 2e-5
 	}
 	return t
 }

@@ -84,8 +84,8 @@ func (e *Engine) fail(err error) {
 }
 
 // build makes a world. On an error everything that was opened is closed again.
-func (e *Engine) build(ctx context.Context) (w *world, err error) {
-	w = &world{device: e.config.Device, saeDType: e.config.SAEDType, hub: e.config.Hub,
+func (e *Engine) build(ctx context.Context) (built *world, err error) {
+	w := &world{device: e.config.Device, saeDType: e.config.SAEDType, hub: e.config.Hub, patternBytes: patternBytes,
 		repositories: map[string]hub.Snapshot{}, facts: map[string]facts{}}
 	defer func() {
 		if err != nil {
@@ -276,12 +276,11 @@ func (e *Engine) offerSources(w *world) error {
 		locals = nil
 	}
 	for _, folder := range e.config.SourceFolders {
-		local, err := openSourceFolder(folder)
+		found, err := openSourceFolders(folder)
 		if err != nil {
 			return err
 		}
-		w.closers = append(w.closers, local.Files.Close)
-		locals = append(locals, local)
+		locals = append(locals, found...)
 	}
 	var err error
 	if w.catalogue, err = newCatalogue(&e.config, locals, w.info.Layers); err != nil {

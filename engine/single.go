@@ -89,7 +89,7 @@ func (w *world) featureResults(ctx context.Context, prompts []prompt, c *capture
 			return nil, err
 		}
 		w.silenceBOS(p, values)
-		results[i] = w.singleResult(p, values)
+		results[i] = w.singleResult(p, values, p.body())
 		if source.attribution {
 			direction, err := source.source.EncoderRow(w.device, feature)
 			if err != nil {
@@ -128,10 +128,8 @@ func (w *world) silenceBOS(p prompt, values []float32) {
 	}
 }
 
-// singleResult puts an answer together from the values of all positions, of which the BOS in
-// front is left out.
-func (w *world) singleResult(p prompt, values []float32) SingleResult {
-	skip := p.body()
+// singleResult puts an answer together from the values of all positions but the first skip.
+func (w *world) singleResult(p prompt, values []float32, skip int) SingleResult {
 	result := SingleResult{
 		Values:  values[skip:],
 		Tokens:  w.tokenStrings(p.ids[skip:]),
@@ -168,9 +166,18 @@ func (w *world) singleDirection(ctx context.Context, r SingleRequest) ([]SingleR
 		if !finite(values) {
 			return nil, errNonFinite("the projection on the vector")
 		}
-		results[i] = w.singleResult(p, values)
+		results[i] = w.singleResult(p, values, w.hiddenBOS(p))
 	}
 	return results, nil
+}
+
+// hiddenBOS is how many positions in front a projection leaves out: the BOS that npinf puts
+// there. Where the tokenizer itself begins every text with one, clients have always seen it.
+func (w *world) hiddenBOS(p prompt) int {
+	if w.tokenizer.PrependsBOS() {
+		return 0
+	}
+	return p.body()
 }
 
 // hookAddress finds the point a TransformerLens hook name means in this model.

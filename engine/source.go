@@ -26,9 +26,7 @@ type loaded struct {
 
 // encoding is a source ready to encode. release must be called when it is no longer used.
 type encoding struct {
-	facts
-	encoder *kernels.Encoder
-	source  *sae.Source // nil for neurons
+	*loaded
 	release func()
 }
 
@@ -62,25 +60,22 @@ func (w *world) fits(known facts) error {
 	return nil
 }
 
-// neuronFacts describes the neurons of a layer: the rows between activation and down
+// neurons makes the neurons of a layer a source: the rows between activation and down
 // projection are the activations themselves.
-func (w *world) neuronFacts(e entry) (facts, error) {
+func (w *world) neurons(e entry) (*loaded, error) {
 	address := model.Address{Point: model.MLPAct, Layer: e.layer}
 	if err := w.model.Check(address); err != nil {
-		return facts{}, invalid("Source %s cannot be captured: %v", e.id, err)
+		return nil, invalid("Source %s cannot be captured: %v", e.id, err)
 	}
 	width, err := w.model.PointWidth(address)
 	if err != nil {
-		return facts{}, invalid("Source %s cannot be captured: %v", e.id, err)
+		return nil, invalid("Source %s cannot be captured: %v", e.id, err)
 	}
-	return facts{id: e.id, address: address, width: width, features: width}, nil
+	return &loaded{facts{id: e.id, address: address, width: width, features: width}, sae.Neurons(w.device, width, e.layer)}, nil
 }
 
 // describe gives the facts of a source. One that was never resident is loaded for them.
 func (w *world) describe(ctx context.Context, e entry) (facts, error) {
-	if e.neuron() {
-		return w.neuronFacts(e)
-	}
 	w.mu.Lock()
 	known, ok := w.facts[e.id]
 	w.mu.Unlock()
@@ -98,29 +93,25 @@ func (w *world) describe(ctx context.Context, e entry) (facts, error) {
 // acquire makes a source ready to encode, loading it when needed.
 func (w *world) acquire(ctx context.Context, e entry) (*encoding, error) {
 	if e.neuron() {
-		known, err := w.neuronFacts(e)
+		layer, err := w.neurons(e)
 		if err != nil {
 			return nil, err
 		}
-		identity := &kernels.Encoder{Kind: kernels.EncodeIdentity, Features: known.features, Width: known.width}
-		return &encoding{facts: known, encoder: identity, release: func() {}}, nil
+		return &encoding{layer, func() {}}, nil
 	}
 	resident, release, err := w.sources.acquire(ctx, e.id)
 	if err != nil {
 		return nil, err
 	}
-	return &encoding{facts: resident.facts, encoder: resident.source.Encoder(), source: resident.source, release: release}, nil
+	return &encoding{resident, release}, nil
 }
 
 // prepare turns captured rows into the encoder's input and refuses NaN and infinity: they
 // would hide in rankings. done gives back what was made.
 func (w *world) prepare(s *encoding, captured kernels.Buffer) (rows kernels.Buffer, done func(), err error) {
-	rows, done = captured, func() {}
-	if s.source != nil {
-		rows = s.source.Prepare(w.device, captured)
-		if !rows.Same(captured) {
-			done = func() { w.device.Release(rows) }
-		}
+	rows, done = s.source.Prepare(w.device, captured), func() {}
+	if !rows.Same(captured) {
+		done = func() { w.device.Release(rows) }
 	}
 	if !finite(w.download(rows)) {
 		done()
@@ -133,7 +124,7 @@ func (w *world) prepare(s *encoding, captured kernels.Buffer) (rows kernels.Buff
 func (w *world) values(s *encoding, rows kernels.Buffer, features []int) ([]float32, error) {
 	encoded := w.device.NewBuffer(rows.Rows, len(features))
 	defer w.device.Release(encoded)
-	w.device.EncodeFeatures(encoded, rows, s.encoder, features)
+	w.device.EncodeFeatures(encoded, rows, s.source.Encoder(), features)
 	values := w.download(encoded)
 	if !finite(values) {
 		return nil, errNonFinite("the output of source " + s.id)

@@ -78,7 +78,7 @@ func (w *world) topOfRows(source *encoding, rows kernels.Buffer, p prompt, skip,
 	if skip == rows.Rows {
 		return TopKResult{Positions: positions}, nil
 	}
-	top := w.device.EncodeTopPerRow(w.device.View(rows, skip, rows.Rows-skip, 0, rows.Width), source.encoder, k)
+	top := w.device.EncodeTopPerRow(w.device.View(rows, skip, rows.Rows-skip, 0, rows.Width), source.source.Encoder(), k)
 	for i, features := range top {
 		position := skip + i
 		listed := make([]FeatureValue, len(features))

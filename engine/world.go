@@ -23,6 +23,8 @@ type world struct {
 	dtype      string // of the weights as configured, "auto" resolved
 	saeDType   string
 	hub        Opener
+	// patternBytes is the constant of that name; tests lower it.
+	patternBytes int
 
 	mu           sync.Mutex
 	repositories map[string]hub.Snapshot // repositories of sources, by id

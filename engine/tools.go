@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"npinf/hub"
+	"npinf/sae"
+	"npinf/tokenizer"
+)
+
+// AvailableMemory is the memory this machine or container can still give, in bytes; 0 where
+// that cannot be told.
+func AvailableMemory() int64 { return availableMemory("/") }
+
+// Summary describes the loaded model in one line, for a start banner.
+func (e *Engine) Summary() string {
+	w := e.world.Load()
+	if w == nil {
+		return e.modelName() + " (not loaded)"
+	}
+	return fmt.Sprintf("%s: %s, %d layers, width %d, %s parameters, %s", e.modelName(), w.info.Family, w.info.Layers, w.info.Width,
+		count(w.info.ParameterCount), w.dtype)
+}
+
+// count writes a large number the way models are named, as in 124 M.
+func count(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f B", float64(n)/1e9)
+	case n >= 1e7:
+		return fmt.Sprintf("%.0f M", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f M", float64(n)/1e6)
+}
+
+// String says what will be downloaded and how much memory that takes.
+func (r Requirements) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s (%s): %s to download, %s of memory", r.Model, r.Family, size(r.DownloadBytes), size(r.WeightBytes))
+	if r.Sources > 0 {
+		fmt.Fprintf(&out, "; %d sources: %s to download, at most %s of memory", r.Sources, size(r.SourceDownloadBytes), size(r.SourceBytes))
+	}
+	if r.AvailableBytes > 0 {
+		fmt.Fprintf(&out, "; %s available here", size(r.AvailableBytes))
+	}
+	return out.String()
+}
+
+// Fits says with numbers why the model cannot be served on this machine, or nil.
+func (r Requirements) Fits() error { return r.refuse(0) }
+
+// Fetch makes the files of the model and of every configured source local and verified,
+// without loading them.
+func (e *Engine) Fetch(ctx context.Context) error {
+	w := &world{hub: e.config.Hub, repositories: map[string]hub.Snapshot{}}
+	defer w.close()
+	files, err := e.open(ctx, w)
+	if err != nil {
+		return err
+	}
+	need, err := e.require(ctx, files)
+	if err != nil {
+		return err
+	}
+	if err := files.Fetch(ctx, need.Files); err != nil {
+		return err
+	}
+	if w.catalogue, err = newCatalogue(&e.config, nil, 0); err != nil {
+		return err
+	}
+	return e.fetchSources(ctx, w)
+}
+
+// fetchSources fetches repository by repository, so that small files share a connection.
+func (e *Engine) fetchSources(ctx context.Context, w *world) error {
+	var order []string
+	paths := map[string][]string{}
+	for _, set := range w.catalogue.sets {
+		for _, row := range set.Sources {
+			files, err := w.repository(ctx, w.catalogue.byID[row.Source])
+			if err != nil {
+				return err
+			}
+			more, err := sae.Paths(row, files.Has)
+			if err != nil {
+				return err
+			}
+			if _, known := paths[row.Repo]; !known {
+				order = append(order, row.Repo)
+			}
+			paths[row.Repo] = append(paths[row.Repo], more...)
+		}
+	}
+	for _, repo := range order {
+		if err := w.repositories[repo].Fetch(ctx, paths[repo]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TokenizeOnly gives the tokens of a text with the configured model's tokenizer alone: no
+// weights are downloaded or loaded and no limit applies.
+func (e *Engine) TokenizeOnly(ctx context.Context, text string, prependBOS bool) (Tokenized, error) {
+	w := &world{hub: e.config.Hub, repositories: map[string]hub.Snapshot{}}
+	defer w.close()
+	files, err := e.open(ctx, w)
+	if err != nil {
+		return Tokenized{}, err
+	}
+	var wanted []string
+	for _, file := range wantedOf(tokenizerFiles(new(tokenizer.Files)), files.Has) {
+		wanted = append(wanted, file.path)
+	}
+	if err := files.Fetch(ctx, wanted); err != nil && hub.KindOf(err) != hub.NoSpace && hub.KindOf(err) != hub.Unwritable {
+		return Tokenized{}, err
+	}
+	loaded, releases, err := readTokenizer(ctx, files)
+	defer func() {
+		for _, release := range releases {
+			release()
+		}
+	}()
+	if err != nil {
+		return Tokenized{}, err
+	}
+	w.tokenizer = loaded
+	ids := loaded.Prompt(text, prependBOS)
+	return Tokenized{IDs: ids, Strings: w.tokenStrings(ids), PrependBOS: prependBOS && w.startsWithBOS(ids)}, nil
+}
