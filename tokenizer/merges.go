@@ -70,15 +70,21 @@ func (t *mergeTable) get(left, right int32) (rank uint32, into int32, ok bool) {
 // mergeParser resolves merges against a vocabulary.
 type mergeParser struct {
 	vocab        *vocabulary
-	prefixLength int // of continuing_subword_prefix, dropped from the right part
-	joined       []byte
+	prefixLength int    // of continuing_subword_prefix, dropped from the right part
+	joined       []byte // the result of the last merge
+	into         int32  // and its id
 }
 
 // resolve turns the two texts of a merge into ids.
 func (p *mergeParser) resolve(left, right []byte) (merge, error) {
 	m := merge{left: p.vocab.idByHash(left), right: p.vocab.idByHash(right)}
-	p.joined = append(append(p.joined[:0], left...), right[min(p.prefixLength, len(right)):]...)
-	m.into = p.vocab.idByHash(p.joined)
+	tail := right[min(p.prefixLength, len(right)):]
+	// Half of the merges of a large file make the same token as the one before, from other parts.
+	if len(left)+len(tail) != len(p.joined) || !bytes.HasPrefix(p.joined, left) || !bytes.HasSuffix(p.joined, tail) {
+		p.joined = append(append(p.joined[:0], left...), tail...)
+		p.into = p.vocab.idByHash(p.joined)
+	}
+	m.into = p.into
 	if m.left < 0 || m.right < 0 || m.into < 0 {
 		return m, fmt.Errorf("merge of %q and %q: not all of them and their union are in the vocabulary", left, right)
 	}
