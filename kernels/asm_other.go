@@ -13,3 +13,11 @@ func (c *CPU) fill(*tile, *packedRows, *Weight, *scratch) { panic("no vector pat
 func storeBlocks(Buffer, *tile, Buffer, bool) int { panic("no vector path in this build") }
 
 func maxBlocks([]float32, *tile) int { panic("no vector path in this build") }
+
+func activateVector(_, _ []float32, _ Activation) { panic("no vector path in this build") }
+
+func softcapVector(_, _ []float32, _ float32) { panic("no vector path in this build") }
+
+func addRow(_, _, _ []float32) { panic("no vector path in this build") }
+
+func mulRow(_, _, _ []float32) { panic("no vector path in this build") }

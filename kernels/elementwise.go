@@ -7,7 +7,7 @@ func (c *CPU) Activate(dst, src Buffer, f Activation) {
 	mustMatch(sameShape(dst, src), "activate", dst.Rows, dst.Width, src.Rows, src.Width)
 	c.eachRow(src.Rows, src.Width*8, func(lo, hi int) {
 		for r := lo; r < hi; r++ {
-			activateGo(dst.row(r), src.row(r), f)
+			c.activate(dst.row(r), src.row(r), f)
 		}
 	})
 }
@@ -20,13 +20,23 @@ func (c *CPU) Gate(dst, gate, up Buffer, f Activation) {
 		defer c.giveScratch(s)
 		activated := grown(&s.row, dst.Width)
 		for r := lo; r < hi; r++ {
-			activateGo(activated, gate.row(r), f)
-			y, u := dst.row(r), up.row(r)
-			for i, v := range activated {
-				y[i] = v * u[i]
+			c.activate(activated, gate.row(r), f)
+			if c.path == pathGeneric {
+				mulGo(dst.row(r), activated, up.row(r))
+			} else {
+				mulRow(dst.row(r), activated, up.row(r))
 			}
 		}
 	})
+}
+
+// activate computes dst = f(src) on this device's path.
+func (c *CPU) activate(dst, src []float32, f Activation) {
+	if c.path == pathGeneric || f == Identity || f == ReLU {
+		activateGo(dst, src, f)
+		return
+	}
+	activateVector(dst, src, f)
 }
 
 // activateGo computes dst[i] = f(src[i]), through float64.
@@ -72,7 +82,11 @@ func (c *CPU) Add(dst, a, b Buffer) {
 	mustMatch(sameShape(dst, a) && sameShape(dst, b), "add", dst.Rows, dst.Width, a.Rows, a.Width, b.Rows, b.Width)
 	c.eachRow(dst.Rows, dst.Width, func(lo, hi int) {
 		for r := lo; r < hi; r++ {
-			addGo(dst.row(r), a.row(r), b.row(r))
+			if c.path == pathGeneric {
+				addGo(dst.row(r), a.row(r), b.row(r))
+			} else {
+				addRow(dst.row(r), a.row(r), b.row(r))
+			}
 		}
 	})
 }
@@ -82,6 +96,14 @@ func addGo(dst, a, b []float32) {
 	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {
 		dst[i] = a[i] + b[i]
+	}
+}
+
+// mulGo computes dst[i] = a[i] · b[i].
+func mulGo(dst, a, b []float32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] * b[i]
 	}
 }
 
@@ -103,9 +125,18 @@ func (c *CPU) Softcap(dst, src Buffer, limit float32) {
 	mustMatch(sameShape(dst, src), "softcap", dst.Rows, dst.Width, src.Rows, src.Width)
 	c.eachRow(dst.Rows, dst.Width*8, func(lo, hi int) {
 		for r := lo; r < hi; r++ {
-			softcapGo(dst.row(r), src.row(r), limit)
+			c.softcap(dst.row(r), src.row(r), limit)
 		}
 	})
+}
+
+// softcap computes dst = limit · tanh(src / limit) on this device's path.
+func (c *CPU) softcap(dst, src []float32, limit float32) {
+	if c.path == pathGeneric {
+		softcapGo(dst, src, limit)
+		return
+	}
+	softcapVector(dst, src, limit)
 }
 
 // softcapGo computes dst[i] = limit · tanh(src[i] / limit), through float64.
