@@ -110,11 +110,12 @@ func (p *player) load(v any) error {
 }
 
 func (p *player) fail(message string) error {
-	code := engine.Invalid
-	if slices.Contains(numbersOf(p.want.Status), http.StatusInternalServerError) {
-		code = engine.Internal
+	for _, code := range []engine.Code{engine.Invalid, engine.Unavailable, engine.Internal} {
+		if slices.Contains(numbersOf(p.want.Status), float64(statuses[code])) {
+			return &engine.Error{Code: code, Message: message}
+		}
 	}
-	return &engine.Error{Code: code, Message: message}
+	return fmt.Errorf("no engine code has the status %v", p.want.Status)
 }
 
 func (p *player) Tokenize(_ context.Context, _ engine.TokenizeRequest) (engine.Tokenized, error) {

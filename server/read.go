@@ -6,12 +6,16 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"npinf/internal/pyjson"
 	"npinf/internal/schema"
 
 	"github.com/labstack/echo/v4"
 )
+
+// bodyTime is how long a client may take to send a body.
+const bodyTime = 2 * time.Minute
 
 // read takes the body of a request, checks it and returns its fields. The errors are refusals
 // with the bodies that FastAPI gives.
@@ -41,13 +45,17 @@ func (s *Server) body(c echo.Context) ([]byte, error) {
 	if request.ContentLength > limit {
 		return nil, large
 	}
+	// Not every connection has deadlines; without one the body is waited for as long as it takes.
+	connection := http.NewResponseController(c.Response())
+	connection.SetReadDeadline(time.Now().Add(bodyTime))
 	document, err := io.ReadAll(http.MaxBytesReader(c.Response(), request.Body, limit))
+	connection.SetReadDeadline(time.Time{}) // else it would end the request while it computes
 	var overrun *http.MaxBytesError
 	switch {
 	case errors.As(err, &overrun):
 		return nil, large
 	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "The request body ended early.")
+		return nil, refuse(http.StatusBadRequest, "The request body ended early, or came too slowly.")
 	}
 	return document, nil
 }

@@ -18,7 +18,7 @@ import (
 // This file sends recorded cases to the handler and compares the answers, by the rules of the
 // replay program that lies beside the recordings.
 
-// golden is one recorded case.
+// goldenCase is one recorded case.
 type goldenCase struct {
 	ID, Group, Form, Config string
 	Request                 struct {
