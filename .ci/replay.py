@@ -98,7 +98,7 @@ def replay(args, world, config, settings, hub):
     cases_file = args.shared / "golden/server" / world / f"cases-{config}.jsonl"
     if not cases_file.exists():
         return 0, 0, 0
-    lines = [line for line in cases_file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in cases_file.read_text(encoding="utf-8").split("\n") if line.strip()]
     kept = [line for line in lines if served(json.loads(line), args.everything)]
     with tempfile.TemporaryDirectory() as scratch:
         chosen = pathlib.Path(scratch) / "cases.jsonl"

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"npinf/hub"
-	"npinf/sae"
 	"npinf/tokenizer"
 )
 
@@ -42,59 +41,43 @@ func (r Requirements) String() string {
 	if r.Sources > 0 {
 		fmt.Fprintf(&out, "; %d sources: %s to download, at most %s of memory", r.Sources, size(r.SourceDownloadBytes), size(r.SourceBytes))
 	}
-	if r.AvailableBytes > 0 {
-		fmt.Fprintf(&out, "; %s available here", size(r.AvailableBytes))
+	if r.MemoryBytes > 0 {
+		fmt.Fprintf(&out, "; %s available here", size(r.MemoryBytes))
 	}
 	return out.String()
 }
 
-// Fits says with numbers why the model cannot be served on this machine, or nil.
-func (r Requirements) Fits() error { return r.refuse(0) }
-
 // Fetch makes the files of the model and of every configured source local and verified,
 // without loading them.
 func (e *Engine) Fetch(ctx context.Context) error {
-	w := &world{hub: e.config.Hub, repositories: map[string]hub.Snapshot{}}
-	defer w.close()
-	files, err := e.open(ctx, w)
-	if err != nil {
-		return err
-	}
-	need, err := e.require(ctx, files)
-	if err != nil {
-		return err
-	}
-	if err := files.Fetch(ctx, need.Files); err != nil {
-		return err
-	}
-	if w.catalogue, err = newCatalogue(&e.config, nil, 0); err != nil {
-		return err
-	}
-	return e.fetchSources(ctx, w)
+	return e.planned(ctx, func(w *world, files hub.Snapshot) error {
+		need, err := e.require(ctx, files)
+		if err != nil {
+			return err
+		}
+		if err := files.Fetch(ctx, need.Files); err != nil {
+			return err
+		}
+		return e.fetchSources(ctx, w)
+	})
 }
 
 // fetchSources fetches repository by repository, so that small files share a connection.
 func (e *Engine) fetchSources(ctx context.Context, w *world) error {
-	var order []string
-	paths := map[string][]string{}
-	for _, set := range w.catalogue.sets {
-		for _, row := range set.Sources {
-			files, err := w.repository(ctx, w.catalogue.byID[row.Source])
-			if err != nil {
-				return err
-			}
-			more, err := sae.Paths(row, files.Has)
-			if err != nil {
-				return err
-			}
-			if _, known := paths[row.Repo]; !known {
-				order = append(order, row.Repo)
-			}
-			paths[row.Repo] = append(paths[row.Repo], more...)
+	var order []hub.Snapshot
+	paths := map[hub.Snapshot][]string{}
+	err := w.eachSource(ctx, len(w.catalogue.byID), func(files hub.Snapshot, more []string) error {
+		if _, known := paths[files]; !known {
+			order = append(order, files)
 		}
+		paths[files] = append(paths[files], more...)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	for _, repo := range order {
-		if err := w.repositories[repo].Fetch(ctx, paths[repo]); err != nil {
+	for _, files := range order {
+		if err := files.Fetch(ctx, paths[files]); err != nil {
 			return err
 		}
 	}

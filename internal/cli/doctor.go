@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"npinf/engine"
+	"npinf/kernels"
+)
+
+// report is what doctor found out.
+type report struct {
+	Version       string   `json:"version"`
+	Platform      string   `json:"platform"`
+	CPUPath       string   `json:"cpu_path"`
+	CPUPaths      []string `json:"cpu_paths"`
+	Threads       int      `json:"threads"`
+	MemoryBytes   int64    `json:"memory_available_bytes"`
+	Token         string   `json:"token"`
+	Secret        bool     `json:"secret"`
+	Sentry        bool     `json:"sentry"`
+	Cache         string   `json:"cache"`
+	CacheBytes    int64    `json:"cache_bytes"`
+	CacheRepos    int      `json:"cache_repositories"`
+	DiskFreeBytes int64    `json:"disk_free_bytes"`
+	Hub           string   `json:"hub"`
+	Model         string   `json:"model,omitempty"`
+	Needs         string   `json:"needs,omitempty"`
+	Problem       string   `json:"problem,omitempty"`
+}
+
+func runDoctor(ctx context.Context, w *World, args []string) error {
+	f := newFlags("doctor", "[MODEL] [flags]", `
+Checks what npinf will meet on this machine: the CPU path, threads and memory, where the Hugging Face
+token comes from (it is not shown), the cache and whether the hub can be reached. With MODEL also what it
+needs and whether that fits. Exits 1 when the model cannot be served here.`)
+	s, warnings, err := configure(w, f, args)
+	if err != nil {
+		return err
+	}
+	sourceFlags(f, s)
+	asJSON := f.Bool("json", false, "print JSON")
+	offline := f.Bool("offline", false, "do not try to reach the hub")
+	rest, err := f.parse(w, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 1 {
+		return usagef("doctor takes one model, got %q", rest)
+	}
+	model := strings.Join(rest, "")
+	st, err := openStation(w, s, model, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	r := st.examine(ctx, *offline, model)
+	if *asJSON {
+		encoder := json.NewEncoder(w.Stdout)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(r)
+	} else {
+		err = r.print(w.Stdout, warnings)
+	}
+	if err == nil && r.Problem != "" {
+		return fmt.Errorf("%s", r.Problem)
+	}
+	return err
+}
+
+func (st *station) examine(ctx context.Context, offline bool, model string) report {
+	r := report{
+		Version: version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		CPUPath: st.device.Path(), Threads: st.device.Threads(), MemoryBytes: engine.AvailableMemory(),
+		Token: "none", Secret: st.settings.Secret != "", Sentry: st.settings.SentryDSN != "",
+		Cache: st.hubSetup.CacheDir, Hub: "not asked",
+	}
+	for _, path := range []string{"generic", "avx2", "avx512"} {
+		if kernels.HasPath(path) {
+			r.CPUPaths = append(r.CPUPaths, path)
+		}
+	}
+	if st.hubSetup.Token != "" {
+		r.Token = "from " + st.hubSetup.TokenSource
+	}
+	if usage, err := st.hub.CacheUsage(); err == nil {
+		r.CacheRepos = len(usage)
+		for _, u := range usage {
+			r.CacheBytes += u.Bytes
+		}
+	}
+	r.DiskFreeBytes = st.hub.FreeBytes()
+	if !offline && !st.hubSetup.Offline {
+		r.Hub = st.askHub(ctx)
+	}
+	if model != "" {
+		r.Model = model
+		r.Needs, r.Problem = st.needs(ctx)
+	}
+	return r
+}
+
+func (st *station) askHub(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := st.hub.Reachable(ctx); err != nil {
+		return err.Error()
+	}
+	return "reachable"
+}
+
+// needs says what the configured model takes, and why it cannot be served if so.
+func (st *station) needs(ctx context.Context) (text, problem string) {
+	requirements, err := engine.New(st.config).Requirements(ctx)
+	if err != nil {
+		return "", err.Error()
+	}
+	if err := requirements.Fits(); err != nil {
+		problem = err.Error()
+	}
+	return requirements.String(), problem
+}
+
+func (r report) print(out io.Writer, warnings []string) error {
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(table, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("npinf", "%s on %s", r.Version, r.Platform)
+	line("cpu path", "%s (this machine has: %s)", r.CPUPath, strings.Join(r.CPUPaths, ", "))
+	line("threads", "%d", r.Threads)
+	line("memory", "%s available", bytesText(r.MemoryBytes))
+	line("hub token", "%s", r.Token)
+	line("secret", "%s", map[bool]string{true: "set", false: "none"}[r.Secret])
+	line("sentry", "%s", map[bool]string{true: "on", false: "off"}[r.Sentry])
+	line("cache", "%s (%s in %d repositories, %s free)", r.Cache, bytesText(r.CacheBytes), r.CacheRepos, bytesText(r.DiskFreeBytes))
+	line("hub", "%s", r.Hub)
+	if r.Model != "" {
+		line("model", "%s", r.Model)
+	}
+	if r.Needs != "" {
+		line("needs", "%s", r.Needs)
+	}
+	for _, w := range warnings {
+		line("note", "%s", w)
+	}
+	return table.Flush()
+}
