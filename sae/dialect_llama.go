@@ -40,8 +40,8 @@ func readLlamaScope(r *repository, row Row) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.parameters["threshold"] = constant("threshold", float32(threshold), file.size("d_sae"))
-	return d, file.err
+	d.fill("threshold", float32(threshold))
+	return d, nil
 }
 
 // readLlamaScopeR1 reads a source of the second generation, with a threshold per feature.

@@ -93,10 +93,11 @@ func readSparsify(r *repository, row Row) (*draft, error) {
 		d.parameters["W_dec"] = decoder.flipped()
 	}
 	if !d.take(t, "b_enc", "b_enc", "encoder.bias") {
-		d.parameters["b_enc"] = constant("b_enc", 0, features)
+		d.fill("b_enc", 0)
 	}
 	if !d.take(t, "b_dec", "b_dec", "decoder.bias") {
-		d.parameters["b_dec"] = constant("b_dec", 0, width)
+		trained, _ := d.encoderShape()
+		d.parameters["b_dec"] = constant("b_dec", 0, trained)
 	}
 	return d, nil
 }

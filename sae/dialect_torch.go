@@ -2,14 +2,15 @@ package sae
 
 import (
 	"fmt"
+	"log/slog"
 	"path"
 	"regexp"
 	"strings"
 )
 
-// dictionaryClasses maps the classes of the dictionary_learning library to architectures;
-// classes it does not list are plain autoencoders.
+// dictionaryClasses maps the classes of the dictionary_learning library to architectures.
 var dictionaryClasses = map[string]string{
+	"AutoEncoder": "standard", "AutoEncoderNew": "standard",
 	"GatedAutoEncoder": "gated", "BatchTopKSAE": "jumprelu", "MatryoshkaBatchTopKSAE": "jumprelu",
 	"JumpReluAutoEncoder": "jumprelu", "AutoEncoderTopK": "topk",
 }
@@ -23,6 +24,7 @@ func readDictionaryLearning(r *repository, row Row) (*draft, error) {
 	class := file.text("trainer.dict_class")
 	architecture, known := dictionaryClasses[class]
 	if !known {
+		slog.Warn("unknown autoencoder class is read as a plain one", "class", class, "file", row.Repo+"/"+row.Path+"/config.json")
 		architecture = "standard"
 	}
 	model := file.text("trainer.lm_name")
@@ -53,24 +55,11 @@ func readDictionaryLearning(r *repository, row Row) (*draft, error) {
 	d.take(t, "b_gate", "gate_bias")
 	d.take(t, "r_mag", "r_mag")
 	if architecture == "jumprelu" && d.take(t, "threshold", "threshold") {
-		d.spreadThreshold(file.integer("trainer.dict_size"))
+		if threshold := d.parameters["threshold"]; len(threshold.Shape) == 0 {
+			d.fill("threshold", threshold.floats()[0])
+		}
 	}
 	return d, nil
-}
-
-// spreadThreshold gives every feature the one threshold of a batch-top-k source.
-func (d *draft) spreadThreshold(features int) {
-	if threshold := d.parameters["threshold"]; len(threshold.Shape) == 0 {
-		d.parameters["threshold"] = constant("threshold", threshold.floats()[0], features)
-	}
-}
-
-func constant(name string, value float32, count int) parameter {
-	values := make([]float32, count)
-	for i := range values {
-		values[i] = value
-	}
-	return computed(name, values, count)
 }
 
 func connorRobConfig(row Row) string {

@@ -22,6 +22,8 @@ type goldenRow struct {
 	Dialect   string         `json:"dialect"`
 	Factor    float64        `json:"norm_scaling_factor"`
 	Overrides map[string]any `json:"overrides"`
+	Hook      string         `json:"hook"`
+	HookFrom  string         `json:"hook_from"`
 }
 
 func (g goldenRow) row() Row {
@@ -89,7 +91,27 @@ func compareRows(t *testing.T, got []Row, want []goldenRow) {
 		if !reflect.DeepEqual(got[i], w) {
 			t.Fatalf("row %d: %+v, want %+v", i, got[i], w)
 		}
+		if hook, err := hookByRule(got[i]); want[i].HookFrom == "rule" && hook != want[i].Hook && (hook != "" || err != nil) {
+			t.Errorf("row %d, %s/%s: hook %s, want %s (%v)", i, got[i].Repo, got[i].Path, hook, want[i].Hook, err)
+		}
 	}
+}
+
+// hookByRule is the hook that a dialect derives from repository and path alone; "" for the
+// dialects that read a file for it.
+func hookByRule(row Row) (string, error) {
+	var config map[string]any
+	var err error
+	switch row.Dialect {
+	case "gemma_2":
+		return gemma2Hook(row.Repo, row.Path)
+	case "gemma_3":
+		config, err = gemma3Config(row)
+	case "qwen_scope":
+		config, err = qwenScopeConfig(row)
+	}
+	hook, _ := config["hook_name"].(string)
+	return hook, err
 }
 
 func goldenModels(t *testing.T, dir string, registry *Registry) {

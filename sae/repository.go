@@ -169,12 +169,36 @@ func (d *draft) dropScalingFactor() error {
 
 // measure takes the sizes that a dialect's files do not tell from W_enc and W_dec.
 func (d *draft) measure() {
-	if shape := d.parameters["W_enc"].shape(); len(shape) == 2 {
-		d.config["d_in"], d.config["d_sae"] = float64(shape[0]), float64(shape[1])
+	if width, features := d.encoderShape(); width > 0 {
+		d.config["d_in"], d.config["d_sae"] = float64(width), float64(features)
 	}
 	if shape := d.parameters["W_dec"].shape(); len(shape) == 2 {
 		d.config["d_out"] = float64(shape[1])
 	}
+}
+
+// encoderShape is d_in and d_sae as W_enc has them; zeros without one. Arrays that a file
+// implies are made to this measure, never to a number of its configuration, which could be
+// anything.
+func (d *draft) encoderShape() (width, features int) {
+	if shape := d.parameters["W_enc"].shape(); len(shape) == 2 {
+		return shape[0], shape[1]
+	}
+	return 0, 0
+}
+
+// fill gives every feature the same value of a parameter.
+func (d *draft) fill(name string, value float32) {
+	_, features := d.encoderShape()
+	d.parameters[name] = constant(name, value, features)
+}
+
+func constant(name string, value float32, count int) parameter {
+	values := make([]float32, count)
+	for i := range values {
+		values[i] = value
+	}
+	return computed(name, values, count)
 }
 
 // summed adds up the middle axis of a [a, b, c] array: the decoders of a cross-layer

@@ -19,6 +19,9 @@ func (s *settings) scalarFactor() float32 {
 	return float32(o.number("activation_normalization_factor"))
 }
 
+// maxTemporalLayers keeps a nonsense configuration from asking for endless parameters.
+const maxTemporalLayers = 64
+
 // temporalSizes are the sizes of a temporal source's attention.
 type temporalSizes struct {
 	heads, layers, bottleneck int
@@ -33,6 +36,9 @@ func (s *settings) temporalSizes() (temporalSizes, error) {
 	kind := o.text("sae_diff_type")
 	if o.err != nil {
 		return sizes, o.err
+	}
+	if sizes.layers > maxTemporalLayers {
+		return sizes, fmt.Errorf("n_attn_layers is %d, more than any temporal source has", sizes.layers)
 	}
 	if s.dSAE%(factor*sizes.heads) != 0 {
 		return sizes, fmt.Errorf("d_sae %d is not divisible by bottleneck_factor %d times n_heads %d", s.dSAE, factor, sizes.heads)
