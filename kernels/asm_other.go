@@ -10,7 +10,7 @@ func (c *CPU) pack(Buffer, DType) packedRows { panic("no vector path in this bui
 
 func (c *CPU) fill(*tile, *packedRows, *Weight, *scratch) { panic("no vector path in this build") }
 
-func storeBlocks(Buffer, *tile, Buffer, bool) int { panic("no vector path in this build") }
+func storeBlocks(Buffer, *tile, Buffer, bool, int) int { panic("no vector path in this build") }
 
 func maxBlocks([]float32, *tile) int { panic("no vector path in this build") }
 
@@ -21,3 +21,5 @@ func softcapVector(_, _ []float32, _ float32) { panic("no vector path in this bu
 func addRow(_, _, _ []float32) { panic("no vector path in this build") }
 
 func mulRow(_, _, _ []float32) { panic("no vector path in this build") }
+
+func (c *CPU) attend(*Attention) { panic("no vector path in this build") }

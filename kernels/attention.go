@@ -9,6 +9,10 @@ func (c *CPU) Attend(a Attention) {
 	if a.Q.Rows == 0 || a.Heads == 0 {
 		return
 	}
+	if c.path != pathGeneric {
+		c.attend(&a)
+		return
+	}
 	work := a.K.Rows * (a.HeadDim + a.ValueDim + 8)
 	c.pool.split(a.Heads*a.Q.Rows, elementsPerChunk*2/max(work, 1), func(lo, hi int) {
 		s := c.takeScratch()

@@ -60,6 +60,7 @@ func (c *CPU) Threads() int { return c.pool.threads }
 type scratch struct {
 	tile    tile      // the finished part of a product
 	weights []float32 // widened or gathered weight rows
+	panel   []float32 // the queries of a block
 	row     []float32 // one row of anything
 	maxima  []float32 // the largest product of each output of a tile
 }

@@ -150,7 +150,7 @@ func (c *CPU) Linear(dst, x Buffer, w *Weight, bias Buffer, add bool) {
 	c.product(x, w, func(_ *scratch, t *tile) {
 		done := 0
 		if c.path != pathGeneric {
-			done = storeBlocks(dst, t, bias, add)
+			done = storeBlocks(dst, t, bias, add, 0)
 		}
 		storeGo(dst, t, bias, add, 0, done, t.count)
 		storeGo(dst, t, bias, add, t.rows/8*8, 0, done)

@@ -120,8 +120,9 @@ func packPanel(panel []float32, x Buffer, first, width int) {
 
 // storeBlocks writes the whole 8×8 blocks of a tile to dst, as storeGo does, and returns
 // how many outputs it did; the rows after the last multiple of 8 are left. It goes along
-// the rows of dst, whose stride may put every row into one set of the cache.
-func storeBlocks(dst Buffer, t *tile, bias Buffer, add bool) int {
+// the rows of dst, whose stride may put every row into one set of the cache. Rows before
+// row, a multiple of 8, are left out.
+func storeBlocks(dst Buffer, t *tile, bias Buffer, add bool, row int) int {
 	args := transposeArgs{
 		srcStride: uintptr(t.stride) * 4, srcStep: uintptr(t.stride) * 32,
 		dstStride: uintptr(dst.Stride) * 4, dstStep: 32, bias: &zeros[0], count: t.count / 8,
@@ -135,11 +136,18 @@ func storeBlocks(dst Buffer, t *tile, bias Buffer, add bool) int {
 	if add {
 		args.mask = ^uint32(0)
 	}
-	for r := 0; r+8 <= t.rows; r += 8 {
+	for r := row; r+8 <= t.rows; r += 8 {
 		args.src, args.dst = &t.values[r], &dst.host[r*dst.Stride+t.first]
 		transpose8(&args)
 	}
 	return args.count * 8
+}
+
+// storeTile writes rows [row, t.rows) of a tile to dst; row is a multiple of 8.
+func storeTile(dst Buffer, t *tile, row int) {
+	done := storeBlocks(dst, t, Buffer{}, false, row)
+	storeGo(dst, t, Buffer{}, false, row, done, t.count)
+	storeGo(dst, t, Buffer{}, false, t.rows/8*8, 0, done)
 }
 
 // fill computes a tile with the kernels of a vector path.

@@ -122,11 +122,15 @@ func softcapVector(dst, src []float32, limit float32) {
 
 // softmaxVector is softmaxGo with vectors.
 func softmaxVector(scores []float32, sink float32) {
-	largest := maxRowGo(sink, scores, 1)
+	largest := sink
 	whole := len(scores) / 8 * 8
 	if whole > 0 {
-		maxRows(&largest, &scores[0], 0, whole/8, 1)
-		largest = maxRowGo(max(largest, sink), scores, whole)
+		var m float32
+		maxRows(&m, &scores[0], 0, whole/8, 1)
+		largest = max(largest, m)
+	}
+	for _, s := range scores[whole:] {
+		largest = max(largest, s)
 	}
 	if math.IsInf(float64(largest), -1) {
 		clear(scores)
