@@ -148,8 +148,8 @@ func (p parameter) matrix() kernels.HostMatrix {
 }
 
 // rowStatistics returns for every row of a matrix its dot product with query (zeros for a
-// nil query) and its squared length, in double precision. A transposed matrix is read in
-// the file's order, not row by row.
+// nil query) and its squared length. A transposed matrix is read in the file's order, not
+// row by row.
 func (p parameter) rowStatistics(query []float32) (dots, squares []float64) {
 	shape := p.shape()
 	rows, width := shape[0], shape[1]
@@ -173,15 +173,30 @@ func (p parameter) rowStatistics(query []float32) (dots, squares []float64) {
 		values := make([]float32, width)
 		for i := low; i < high; i++ {
 			p.read(values, i*width)
-			for column, v := range values {
-				squares[i] += float64(v) * float64(v)
-				if query != nil {
-					dots[i] += float64(query[column]) * float64(v)
-				}
+			squares[i] = dot(values, values)
+			if query != nil {
+				dots[i] = dot(values, query)
 			}
 		}
 	})
 	return dots, squares
+}
+
+// dot is the product of two rows, summed in four strands that do not wait for each other.
+func dot(a, b []float32) float64 {
+	var s0, s1, s2, s3 float32
+	b = b[:len(a)]
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += a[i] * b[i]
+		s1 += a[i+1] * b[i+1]
+		s2 += a[i+2] * b[i+2]
+		s3 += a[i+3] * b[i+3]
+	}
+	for ; i < len(a); i++ {
+		s0 += a[i] * b[i]
+	}
+	return float64(s0) + float64(s1) + float64(s2) + float64(s3)
 }
 
 // inParallel splits [0, count) among the processors.
