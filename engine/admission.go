@@ -11,6 +11,7 @@ import (
 type admission struct {
 	slots   chan struct{} // holds one value per request inside
 	queue   chan struct{} // holds one value per request inside or waiting
+	drainer chan struct{} // holds one value while somebody takes all slots: two would block each other
 	timeout time.Duration // 0 waits for ever
 	closing chan struct{}
 	once    sync.Once
@@ -18,7 +19,7 @@ type admission struct {
 
 func newAdmission(slots, queue int, timeout time.Duration) *admission {
 	return &admission{slots: make(chan struct{}, slots), queue: make(chan struct{}, slots+queue),
-		timeout: timeout, closing: make(chan struct{})}
+		drainer: make(chan struct{}, 1), timeout: timeout, closing: make(chan struct{})}
 }
 
 func unavailable(message string) *Error {
@@ -59,26 +60,34 @@ func (a *admission) enter(ctx context.Context) (leave func(), err error) {
 
 // drain takes all slots, waiting for the requests inside; new ones queue up until resume.
 func (a *admission) drain(ctx context.Context) (resume func(), err error) {
+	select {
+	case a.drainer <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	for taken := range cap(a.slots) {
 		select {
 		case a.slots <- struct{}{}:
 		case <-ctx.Done():
-			for range taken {
-				<-a.slots
-			}
+			a.giveBack(taken)
 			return nil, ctx.Err()
 		}
 	}
-	return func() {
-		for range cap(a.slots) {
-			<-a.slots
-		}
-	}, nil
+	return func() { a.giveBack(cap(a.slots)) }, nil
 }
 
-// close refuses newcomers and waits for those inside.
+// giveBack ends a drain that holds so many slots.
+func (a *admission) giveBack(slots int) {
+	for range slots {
+		<-a.slots
+	}
+	<-a.drainer
+}
+
+// close refuses newcomers and waits for those inside. The slots are taken for good.
 func (a *admission) close() {
-	a.once.Do(func() { close(a.closing) })
-	// The slots are taken for good.
-	_, _ = a.drain(context.Background())
+	a.once.Do(func() {
+		close(a.closing)
+		_, _ = a.drain(context.Background())
+	})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,18 +65,23 @@ func splitNames(names []string) []string {
 	return split
 }
 
-// defaultSets chooses for an operator who named no sets: the first residual set that is
-// released for the model, else its first set of any kind.
+// defaultSets chooses for an operator who named no sets: of the residual sets released for
+// the model the one with the most sources, else of all sets; the first of several.
 func defaultSets(sets []sae.Set) []string {
+	residual := slices.DeleteFunc(slices.Clone(sets), func(set sae.Set) bool { return !strings.Contains(set.Name, "res") })
+	if len(residual) > 0 {
+		sets = residual
+	}
+	if len(sets) == 0 {
+		return nil
+	}
+	most := sets[0]
 	for _, set := range sets {
-		if strings.Contains(set.Name, "res") {
-			return []string{set.Name}
+		if len(set.Sources) > len(most.Sources) {
+			most = set
 		}
 	}
-	if len(sets) > 0 {
-		return []string{sets[0].Name}
-	}
-	return nil
+	return []string{most.Name}
 }
 
 // addLocal adds a local source to the set its id names. It beats a released one of that id.

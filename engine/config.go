@@ -28,7 +28,7 @@ type Config struct {
 	DemoSources []LocalSource
 
 	// SourceSets are names of source sets, several in one string allowed; nil chooses the
-	// first residual set that is released for the model.
+	// residual set released for the model that has the most sources.
 	SourceSets       []string
 	Include, Exclude []string // patterns a source id must and must not match
 	SourceFolders    []string // folders with sources in SAELens' format, served under their own ids

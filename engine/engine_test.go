@@ -268,14 +268,22 @@ func TestReloadAndClose(t *testing.T) {
 	if err := ask(); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Reload(t.Context()); err != nil {
-		t.Fatal(err)
+	var reloads sync.WaitGroup
+	for range 3 {
+		reloads.Go(func() {
+			if err := e.Reload(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	reloads.Wait()
 	if err := ask(); err != nil || !e.Status().Ready {
 		t.Errorf("after a reload: %v", err)
 	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := ask(); err == nil || e.Status().Ready {
 		t.Error("a closed engine answered")
@@ -324,6 +332,9 @@ func TestModelThatCannotFitIsRefusedWithNumbers(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	need, err := e.Requirements(t.Context())
+	if fits := need.Fits(); fits == nil || !strings.Contains(need.String(), "4 sources") {
+		t.Errorf("fits: %v; %s", fits, need)
+	}
 	if err != nil || need.Family != "gpt2" || need.WeightBytes == 0 || need.DownloadBytes != 0 || !slices.Contains(need.Files, "tokenizer.json") {
 		t.Errorf("%+v, %v", need, err)
 	}

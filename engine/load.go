@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -118,7 +119,7 @@ func (e *Engine) open(ctx context.Context, w *world) (hub.Snapshot, error) {
 		}
 		return e.config.Demo, nil
 	}
-	if e.config.Registry != nil {
+	if info, err := os.Stat(id); e.config.Registry != nil && (err != nil || !info.IsDir()) {
 		id, _ = e.config.Registry.HubID(id)
 	}
 	if e.config.Hub == nil {
@@ -142,7 +143,7 @@ func (e *Engine) fetch(ctx context.Context, files hub.Snapshot) error {
 	}
 	e.config.Logger.Info("loading model", "model", e.modelName(), "family", need.Family,
 		"download", size(need.DownloadBytes), "memory", size(need.WeightBytes))
-	if err := need.refuse(e.config.MemoryBytes); err != nil {
+	if err := need.Fits(); err != nil {
 		return err
 	}
 	defer e.phase("download")()
@@ -269,20 +270,29 @@ func modelType(ctx context.Context, files hub.Snapshot) (string, error) {
 	return config.ModelType, nil
 }
 
-// offerSources finds out which sources requests may name and makes room for them.
-func (e *Engine) offerSources(w *world) error {
-	locals := append([]LocalSource(nil), e.config.DemoSources...)
-	if e.config.weightsID() != "" {
-		locals = nil
+// localSources are the sources that come from this machine: those of the demo, when that is
+// what is served, and those of folders.
+func (e *Engine) localSources() ([]LocalSource, error) {
+	var locals []LocalSource
+	if e.config.weightsID() == "" {
+		locals = append(locals, e.config.DemoSources...)
 	}
 	for _, folder := range e.config.SourceFolders {
 		found, err := openSourceFolders(folder)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		locals = append(locals, found...)
 	}
-	var err error
+	return locals, nil
+}
+
+// offerSources finds out which sources requests may name and makes room for them.
+func (e *Engine) offerSources(w *world) error {
+	locals, err := e.localSources()
+	if err != nil {
+		return err
+	}
 	if w.catalogue, err = newCatalogue(&e.config, locals, w.info.Layers); err != nil {
 		return err
 	}

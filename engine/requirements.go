@@ -26,33 +26,52 @@ type Requirements struct {
 	// files, an upper bound of their memory; SourceDownloadBytes what is not cached of them.
 	Sources                          int
 	SourceBytes, SourceDownloadBytes int64
-	// AvailableBytes is the memory this machine can give, 0 where it cannot be told.
-	AvailableBytes int64
+	// MemoryBytes is the memory the model may take, 0 for no limit or an unknown one.
+	MemoryBytes int64
 }
 
 // Requirements plans a load without doing it, sources included.
-func (e *Engine) Requirements(ctx context.Context) (Requirements, error) {
+func (e *Engine) Requirements(ctx context.Context) (need Requirements, err error) {
+	err = e.planned(ctx, func(w *world, files hub.Snapshot) error {
+		if need, err = e.require(ctx, files); err != nil {
+			return err
+		}
+		return w.eachSource(ctx, e.config.MaxLoadedSAEs, func(files hub.Snapshot, paths []string) error {
+			total, missing := sizes(files, paths)
+			need.Sources++
+			need.SourceBytes += total
+			need.SourceDownloadBytes += missing
+			return nil
+		})
+	})
+	return need, err
+}
+
+// planned opens the model's repository and the catalogue of sources for as long as use runs.
+func (e *Engine) planned(ctx context.Context, use func(w *world, files hub.Snapshot) error) error {
 	w := &world{hub: e.config.Hub, repositories: map[string]hub.Snapshot{}}
 	defer w.close()
 	files, err := e.open(ctx, w)
 	if err != nil {
-		return Requirements{}, err
+		return err
 	}
-	need, err := e.require(ctx, files)
+	locals, err := e.localSources()
 	if err != nil {
-		return need, err
+		return err
 	}
-	// The number of layers only matters for neurons, which need no files.
-	w.catalogue, err = newCatalogue(&e.config, nil, 0)
-	if err != nil {
-		return need, err
+	// The number of layers only matters for neurons, which have no files.
+	if w.catalogue, err = newCatalogue(&e.config, locals, 0); err != nil {
+		return err
 	}
-	return need, e.requireSources(ctx, w, &need)
+	return use(w, files)
 }
 
 // require plans the model's part.
 func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements, error) {
-	need := Requirements{Model: e.modelName(), AvailableBytes: availableMemory("/")}
+	need := Requirements{Model: e.modelName(), MemoryBytes: max(e.config.MemoryBytes, 0)}
+	if e.config.MemoryBytes == 0 {
+		need.MemoryBytes = AvailableMemory()
+	}
 	plan, err := model.Plan(ctx, files)
 	if err != nil {
 		return need, err
@@ -69,11 +88,11 @@ func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements,
 	return need, nil
 }
 
-// requireSources adds up the files of the sources that will be resident.
-func (e *Engine) requireSources(ctx context.Context, w *world, need *Requirements) error {
+// eachSource visits the repository and the files of the first configured sources.
+func (w *world) eachSource(ctx context.Context, most int, visit func(files hub.Snapshot, paths []string) error) error {
 	for _, set := range w.catalogue.sets {
 		for _, row := range set.Sources {
-			if need.Sources == e.config.MaxLoadedSAEs {
+			if most--; most < 0 {
 				return nil
 			}
 			files, err := w.repository(ctx, w.catalogue.byID[row.Source])
@@ -84,13 +103,23 @@ func (e *Engine) requireSources(ctx context.Context, w *world, need *Requirement
 			if err != nil {
 				return err
 			}
-			total, missing := sizes(files, paths)
-			need.Sources++
-			need.SourceBytes += total
-			need.SourceDownloadBytes += missing
+			if err := visit(files, paths); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// Fits says with numbers that the model cannot fit into memory; nil when it does, or when
+// that cannot be told.
+func (r Requirements) Fits() error {
+	if r.MemoryBytes == 0 || r.WeightBytes <= r.MemoryBytes {
+		return nil
+	}
+	return fmt.Errorf("%s needs %s of memory for its weights, but only %s are available: "+
+		"choose a smaller model, set MODEL_DTYPE=bfloat16, or give the process more memory",
+		r.Model, size(r.WeightBytes), size(r.MemoryBytes))
 }
 
 // sizes adds up files of a snapshot, and those of them that are not local yet.
@@ -109,23 +138,6 @@ func sizes(files hub.Snapshot, paths []string) (total, missing int64) {
 		}
 	}
 	return total, missing
-}
-
-// refuse says with numbers that a model cannot fit. allowed is the memory the operator
-// granted: 0 means what is available, a negative number that he knows better.
-func (r Requirements) refuse(allowed int64) error {
-	if allowed < 0 {
-		return nil
-	}
-	if allowed == 0 {
-		allowed = r.AvailableBytes
-	}
-	if allowed == 0 || r.WeightBytes <= allowed {
-		return nil
-	}
-	return fmt.Errorf("%s needs %s of memory for its weights, but only %s are available: "+
-		"choose a smaller model, set MODEL_DTYPE=bfloat16, or give the process more memory",
-		r.Model, size(r.WeightBytes), size(allowed))
 }
 
 // size writes a number of bytes for people.
