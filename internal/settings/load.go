@@ -19,7 +19,8 @@ func Load(environment []string, file map[string]string) (s Settings, warnings []
 		merged[name] = value
 	}
 	for _, line := range environment {
-		if name, value, ok := strings.Cut(line, "="); ok {
+		name, value, ok := strings.Cut(line, "=")
+		if _, inFile := file[name]; ok && (value != "" || !inFile) { // set but empty counts as unset
 			merged[name] = value
 		}
 	}
