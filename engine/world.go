@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"npinf/hub"
@@ -77,8 +79,14 @@ func (w *world) repository(ctx context.Context, e entry) (hub.Snapshot, error) {
 	return snapshot, nil
 }
 
-// loadSource reads a source for the residency.
-func (w *world) loadSource(ctx context.Context, id string) (*loaded, error) {
+// loadSource reads a source for the residency. It runs in a goroutine of its own, where a
+// panic over a file nobody foresaw would end the process.
+func (w *world) loadSource(ctx context.Context, id string) (result *loaded, err error) {
+	defer func() {
+		if defect := recover(); defect != nil {
+			err = fmt.Errorf("loading source %s: %v\n%s", id, defect, debug.Stack())
+		}
+	}()
 	e, err := w.catalogue.lookup(id)
 	if err != nil {
 		return nil, err
