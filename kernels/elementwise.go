@@ -173,10 +173,13 @@ func (c *CPU) Rotate(x Buffer, r Rotation) {
 			cos, sin, values := r.Cos.row(row), r.Sin.row(row), x.row(row)
 			for h := range r.Heads {
 				head := values[h*r.HeadDim : h*r.HeadDim+r.RotaryDim]
-				if r.Interleaved {
+				switch {
+				case r.Interleaved:
 					rotatePairs(head, cos, sin)
-				} else {
+				case c.path == pathGeneric:
 					rotateHalves(head, cos, sin)
+				default:
+					rotateHead(head, cos, sin)
 				}
 			}
 		}

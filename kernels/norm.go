@@ -21,7 +21,11 @@ func (c *CPU) Norm(dst, src Buffer, n Norm) {
 			y, x := dst.row(r), src.row(r)
 			for at := 0; at < len(x); at += group {
 				gain, bias := groupOf(n.Gain, at, group), groupOf(n.Bias, at, group)
-				normGo(y[at:at+group], x[at:at+group], gain, bias, n.Kind, n.Eps)
+				if c.path != pathGeneric && group%8 == 0 {
+					normVector(y[at:at+group], x[at:at+group], gain, bias, n.Kind, n.Eps)
+				} else {
+					normGo(y[at:at+group], x[at:at+group], gain, bias, n.Kind, n.Eps)
+				}
 			}
 		}
 	})

@@ -111,8 +111,12 @@ func (c *CPU) TopPerRow(x Buffer, k int) [][]FeatureValue {
 	c.eachRow(x.Rows, x.Width, func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			best := top[FeatureValue]{limit: min(k, x.Width)}
-			for i, v := range x.row(r) {
-				best.offer(FeatureValue{i, v})
+			done := 0
+			if c.path != pathGeneric {
+				done = offerRow(&best, x.row(r))
+			}
+			for i, v := range x.row(r)[done:] {
+				best.offer(FeatureValue{done + i, v})
 			}
 			result[r] = best.sorted()
 		}
