@@ -50,15 +50,9 @@ func readTemporal(r *repository, row Row) (*draft, error) {
 
 var sparsifyLayer = regexp.MustCompile(`layers[._](\d+)`)
 
-// readSparsify reads a folder of the sparsify library. Its W_dec occurs in both
-// orientations; the shape tells which one it is.
-func readSparsify(r *repository, row Row) (*draft, error) {
-	file, err := r.json(path.Join(row.Path, "cfg.json"))
-	if err != nil {
-		return nil, err
-	}
-	folder := path.Base(row.Path)
-	hook := "hook_embed"
+// sparsifyConfig is what cfg.json and the folder's name say.
+func sparsifyConfig(file *options, at string) (map[string]any, error) {
+	folder, hook := path.Base(at), "hook_embed"
 	if !strings.Contains(folder, "embed_tokens") {
 		layer, err := numberIn(folder, sparsifyLayer, "layer")
 		if err != nil {
@@ -66,21 +60,31 @@ func readSparsify(r *repository, row Row) (*draft, error) {
 		}
 		hook = fmt.Sprintf("blocks.%d.hook_resid_post", layer)
 	}
-	width := file.size("d_in")
-	var features int
+	width := file.number("d_in")
+	features := width
 	if file.has("num_latents") {
-		features = file.size("num_latents")
+		features = file.number("num_latents")
 	} else {
-		features = width * file.size("expansion_factor")
+		features *= file.number("expansion_factor")
 	}
 	normalized, _ := file.get("normalize_decoder")
-	config := inferred(path.Base(path.Dir(row.Path)), hook, map[string]any{
+	return inferred(path.Base(path.Dir(at)), hook, map[string]any{
 		"architecture": "topk", "activation_fn": "topk", "activation_fn_kwargs": map[string]any{"k": file.number("k")},
-		"d_in": float64(width), "d_sae": float64(features), "apply_b_dec_to_input": normalized == any(false),
+		"d_in": width, "d_sae": features, "apply_b_dec_to_input": normalized == any(false),
 		"context_size": 2048.0, "dataset_path": "togethercomputer/RedPajama-Data-1T-Sample",
-	})
-	if file.err != nil {
-		return nil, file.err
+	}), file.err
+}
+
+// readSparsify reads a folder of the sparsify library. Its W_dec occurs in both
+// orientations; the shape tells which one it is. Biases may be left out.
+func readSparsify(r *repository, row Row) (*draft, error) {
+	file, err := r.json(path.Join(row.Path, "cfg.json"))
+	if err != nil {
+		return nil, err
+	}
+	config, err := sparsifyConfig(file, row.Path)
+	if err != nil {
+		return nil, err
 	}
 	t, err := r.safetensors(path.Join(row.Path, "sae.safetensors"))
 	if err != nil {
@@ -89,15 +93,15 @@ func readSparsify(r *repository, row Row) (*draft, error) {
 	d := newDraft(t, file.where, config)
 	d.take(t, "W_enc", "W_enc", "^encoder.weight")
 	d.take(t, "W_dec", "W_dec", "^decoder.weight")
-	if decoder := d.parameters["W_dec"]; len(decoder.Shape) == 2 && decoder.Name == "W_dec" && decoder.Shape[0] == width {
+	width, _ := d.encoderShape()
+	if decoder := d.parameters["W_dec"]; decoder.Name == "W_dec" && len(decoder.Shape) == 2 && decoder.Shape[0] == width {
 		d.parameters["W_dec"] = decoder.flipped()
 	}
 	if !d.take(t, "b_enc", "b_enc", "encoder.bias") {
 		d.fill("b_enc", 0)
 	}
 	if !d.take(t, "b_dec", "b_dec", "decoder.bias") {
-		trained, _ := d.encoderShape()
-		d.parameters["b_dec"] = constant("b_dec", 0, trained)
+		d.parameters["b_dec"] = constant("b_dec", 0, width)
 	}
 	return d, nil
 }

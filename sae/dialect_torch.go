@@ -15,17 +15,13 @@ var dictionaryClasses = map[string]string{
 	"JumpReluAutoEncoder": "jumprelu", "AutoEncoderTopK": "topk",
 }
 
-// readDictionaryLearning reads a folder of the dictionary_learning library.
-func readDictionaryLearning(r *repository, row Row) (*draft, error) {
-	file, err := r.json(path.Join(row.Path, "config.json"))
-	if err != nil {
-		return nil, err
-	}
+// dictionaryConfig is what the library's config.json says.
+func dictionaryConfig(file *options) (map[string]any, error) {
 	class := file.text("trainer.dict_class")
 	architecture, known := dictionaryClasses[class]
 	if !known {
-		slog.Warn("unknown autoencoder class is read as a plain one", "class", class, "file", row.Repo+"/"+row.Path+"/config.json")
 		architecture = "standard"
+		slog.Warn("unknown autoencoder class is read as a plain one", "class", class, "config", file.where)
 	}
 	model := file.text("trainer.lm_name")
 	config := inferred(model[strings.LastIndexByte(model, '/')+1:], fmt.Sprintf("blocks.%d.hook_resid_post", file.integer("trainer.layer")),
@@ -39,8 +35,18 @@ func readDictionaryLearning(r *repository, row Row) (*draft, error) {
 	if length, found := file.get("buffer.ctx_len"); found {
 		config["context_size"] = length
 	}
-	if file.err != nil {
-		return nil, file.err
+	return config, file.err
+}
+
+// readDictionaryLearning reads a folder of the dictionary_learning library.
+func readDictionaryLearning(r *repository, row Row) (*draft, error) {
+	file, err := r.json(path.Join(row.Path, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	config, err := dictionaryConfig(file)
+	if err != nil {
+		return nil, err
 	}
 	t, err := r.torch(path.Join(row.Path, "ae.pt"))
 	if err != nil {
@@ -54,7 +60,7 @@ func readDictionaryLearning(r *repository, row Row) (*draft, error) {
 	d.take(t, "b_mag", "mag_bias")
 	d.take(t, "b_gate", "gate_bias")
 	d.take(t, "r_mag", "r_mag")
-	if architecture == "jumprelu" && d.take(t, "threshold", "threshold") {
+	if config["architecture"] == any("jumprelu") && d.take(t, "threshold", "threshold") {
 		if threshold := d.parameters["threshold"]; len(threshold.Shape) == 0 {
 			d.fill("threshold", threshold.floats()[0])
 		}

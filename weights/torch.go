@@ -79,11 +79,7 @@ func parseTorchZip(data []byte, inert []string) (any, error) {
 		return nil, err
 	}
 	if order, found := members[folder+"byteorder"]; found {
-		content, err := zipMember(data, order)
-		if err != nil {
-			return nil, err
-		}
-		if string(content) != "little" {
+		if content, err := zipMember(data, order); err != nil || string(content) != "little" {
 			return nil, fmt.Errorf("byte order %.10q is not supported; save the file on a little-endian machine", content)
 		}
 	}
@@ -94,8 +90,7 @@ func parseTorchZip(data []byte, inert []string) (any, error) {
 		}
 		return zipMember(data, file)
 	}
-	machine := newUnpickler(program, inert)
-	value, err := machine.run()
+	value, err := newUnpickler(program, inert).run()
 	if err != nil {
 		return nil, err
 	}
