@@ -60,7 +60,8 @@ type block struct {
 
 	attention          attention
 	mlp                mlp
-	residualMultiplier float32 // on each sublayer's output (Granite); 1 = none
+	experts            *experts // replaces mlp, or nil
+	residualMultiplier float32  // on each sublayer's output (Granite); 1 = none
 }
 
 // attention is multi-head attention with grouped keys and values.
@@ -79,6 +80,9 @@ type attention struct {
 	scale, softcap     float32 // of the scores
 	window             int     // keys a query sees, itself included; 0 = all
 
+	sinks   string         // name of one logit per head that takes probability only; "" = none
+	sinkRow kernels.Buffer // [1, heads], loaded
+
 	output *linear // [width, heads·headDim]
 }
 
@@ -93,6 +97,31 @@ type mlp struct {
 	gateUp     *linear // replaces both: rows gate | up
 	down       *linear // [d_model, width]
 	activation kernels.Activation
+}
+
+// experts is a sublayer that sends each row to a few of many MLPs and adds up their
+// weighted outputs.
+type experts struct {
+	router *linear // [experts, width]
+	chosen int     // experts per row
+	// softmaxFirst takes the weights from a softmax over all experts; else it is taken over
+	// the chosen ones. renormalize divides the chosen weights by their sum.
+	softmaxFirst, renormalize bool
+
+	each    []mlp
+	stacked *stackedExperts // nil: every expert has tensors of its own
+	limit   float32         // gpt-oss' clamped activation; 0 = the experts' own activation
+
+	shared     *mlp    // an MLP that every row passes as well, or nil
+	sharedGate *linear // [1, width]; its sigmoid weighs the shared MLP
+}
+
+// stackedExperts says how a file holds the matrices of all experts in one tensor.
+type stackedExperts struct {
+	gateUp, down string // [experts, 2·inner, width], [experts, width, inner]
+	inFirst      bool   // stored [experts, in, out]
+	interleaved  bool   // gate and up alternate: even rows are gates
+	bias         bool
 }
 
 func (m *mlp) gated() bool { return m.gate != nil || m.gateUp != nil }

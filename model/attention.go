@@ -34,7 +34,7 @@ func (r *run) attention(layer int, a *attention, in, z kernels.Buffer) {
 		job := kernels.Attention{
 			Q: rows(q), K: keys, V: values, Out: rows(z),
 			Heads: a.heads, KVHeads: a.kvHeads, HeadDim: a.headDim, ValueDim: a.headDim,
-			FirstPosition: m.past, Scale: a.scale, Softcap: a.softcap, Window: a.window,
+			FirstPosition: m.past, Scale: a.scale, Softcap: a.softcap, Window: a.window, Sinks: a.sinkRow,
 		}
 		r.device.Attend(job)
 		r.visitAttention(AttnScores, layer, m, job)

@@ -30,13 +30,20 @@ func (a *architecture) bind(b *binder) error {
 		if attention.fused != nil {
 			b.linear(b.prefix+attention.fused.name, attention.fused, attention.fusedOrder())
 		}
+		if attention.sinks != "" {
+			attention.sinkRow = b.vector(b.prefix+attention.sinks, []int{attention.heads}, nil, 0)
+		}
+		if e := a.blocks[i].experts; e != nil && e.stacked != nil {
+			b.stackedExperts(e)
+		}
 	}
 	a.eachNorm(func(n *norm) { b.norm(b.prefix+n.name, n) })
 	b.head(a)
 	return b.Finish()
 }
 
-// eachLinear visits the matrices of the trunk, fused projections and the head excepted.
+// eachLinear visits the matrices of the trunk, except for those that bind loads in a way
+// of their own: fused projections, stacked experts and the head.
 func (a *architecture) eachLinear(visit func(*linear)) {
 	some := func(parts ...*linear) {
 		for _, part := range parts {
@@ -50,6 +57,17 @@ func (a *architecture) eachLinear(visit func(*linear)) {
 		b := &a.blocks[i]
 		some(b.attention.query, b.attention.key, b.attention.value, b.attention.output)
 		some(b.mlp.gate, b.mlp.up, b.mlp.gateUp, b.mlp.down)
+		if e := b.experts; e != nil {
+			some(e.router, e.sharedGate)
+			if e.shared != nil {
+				some(e.shared.gate, e.shared.up, e.shared.down)
+			}
+			for j := range e.each {
+				if e.stacked == nil {
+					some(e.each[j].gate, e.each[j].up, e.each[j].down)
+				}
+			}
+		}
 	}
 }
 
@@ -104,7 +122,8 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 		return err
 	}
 	if order != nil {
-		matrix.Data, matrix.Borrow = reorderRows(matrix, order), false
+		matrix.Data, matrix.Borrow = reorderRows(matrix, order), true // the copy is the weight's own
+		matrix.Out = len(order)
 	}
 	if b.convert != nil && *b.convert != matrix.DType {
 		matrix.Convert = b.convert
@@ -113,15 +132,15 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", tensor.Name, err)
 	}
-	b.parameters += int64(tensor.Elements())
+	b.parameters += int64(l.out) * int64(l.in)
 	b.bytes += l.weight.Bytes()
 	return nil
 }
 
-// reorderRows copies a matrix that is stored [out, in], row i becoming row order[i].
+// reorderRows copies rows of a matrix that is stored [out, in]: row i is stored row order[i].
 func reorderRows(matrix kernels.HostMatrix, order []int) []byte {
 	size := matrix.In * matrix.DType.Size()
-	data := make([]byte, 0, len(matrix.Data))
+	data := make([]byte, 0, len(order)*size)
 	for _, row := range order {
 		data = append(data, matrix.Data[row*size:(row+1)*size]...)
 	}
@@ -150,6 +169,11 @@ func (b *binder) vector(name string, shape []int, order []int, add float32) kern
 	for i := range values {
 		values[i] += add
 	}
+	return b.upload(values)
+}
+
+// upload places a float32 row on the device until Close.
+func (b *binder) upload(values []float32) kernels.Buffer {
 	b.parameters += int64(len(values))
 	b.bytes += int64(len(values)) * 4
 	row := b.device.Upload(1, len(values), values)

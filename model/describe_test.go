@@ -37,7 +37,7 @@ func TestDescribeRefuses(t *testing.T) {
 		{with(smallLlama, `"vocab_size":-1`), "vocab_size is -1"},
 		{with(smallLlama, `"num_key_value_heads":3`), "4 attention heads cannot share 3"},
 		{with(smallLlama, `"attention_bias":"yes"`), `attention_bias is "yes", want true or false`},
-		{with(smallLlama, `"quantization_config":{"quant_method":"gptq"}`), "quantization_config is set"},
+		{with(smallLlama, `"quantization_config":{"quant_method":"gptq"}`), `config.json quantization_config: quant_method = "gptq" is not supported`},
 		{with(smallGemma, `"layer_types":["full_attention"]`), "layer_types has 1 entries for 3 layers"},
 		{with(smallGemma, `"layer_types":["full_attention","chunked","full_attention"]`), `layer_types: "chunked" is not supported`},
 		{`{"model_type":"gemma3","text_config":{"model_type":"gemma3n_text"}}`, `model_type "gemma3n_text" inside a gemma3 wrapper`},

@@ -10,38 +10,44 @@ import (
 // family reads a configuration of certain model types. text is the configuration of the
 // text model: the file itself, or its text_config for a multimodal wrapper.
 type family struct {
-	types    []string
-	describe func(text *config) *architecture
+	types     []string
+	describe  func(text *config) *architecture
+	quantized string // the one quant_method that can be loaded, or ""
 }
 
 // families is the table of supported architectures, by HF's model_type. A wrapper's own
 // type stands beside the text model's.
 var families = []family{
-	{[]string{"gpt2"}, describeGPT2},
-	{[]string{"llama"}, describeLlama},
-	{[]string{"mistral"}, describeMistral},
-	{[]string{"qwen2"}, describeQwen2},
-	{[]string{"qwen3"}, describeQwen3},
-	{[]string{"gemma"}, describeGemma},
-	{[]string{"gemma2"}, describeGemma2},
-	{[]string{"gemma3_text", "gemma3"}, describeGemma3},
-	{[]string{"gpt_neox"}, describeNeoX},
-	{[]string{"gpt_bigcode"}, describeGPTBigCode},
-	{[]string{"gpt_neo"}, describeGPTNeo},
-	{[]string{"gptj"}, describeGPTJ},
-	{[]string{"opt"}, describeOPT},
-	{[]string{"falcon"}, describeFalcon},
-	{[]string{"olmo"}, describeOlmo},
-	{[]string{"olmo2"}, describeOlmo2},
-	{[]string{"olmo3"}, describeOlmo3},
-	{[]string{"smollm3"}, describeSmolLM3},
-	{[]string{"granite"}, describeGranite},
-	{[]string{"starcoder2"}, describeStarcoder2},
-	{[]string{"stablelm"}, describeStableLM},
-	{[]string{"phi"}, describePhi},
-	{[]string{"phi3"}, describePhi3},
-	{[]string{"cohere"}, describeCohere},
-	{[]string{"cohere2"}, describeCohere2},
+	{types: []string{"gpt2"}, describe: describeGPT2},
+	{types: []string{"llama"}, describe: describeLlama},
+	{types: []string{"mistral"}, describe: describeMistral},
+	{types: []string{"qwen2"}, describe: describeQwen2},
+	{types: []string{"qwen3"}, describe: describeQwen3},
+	{types: []string{"gemma"}, describe: describeGemma},
+	{types: []string{"gemma2"}, describe: describeGemma2},
+	{types: []string{"gemma3_text", "gemma3"}, describe: describeGemma3},
+	{types: []string{"gpt_neox"}, describe: describeNeoX},
+	{types: []string{"gpt_bigcode"}, describe: describeGPTBigCode},
+	{types: []string{"gpt_neo"}, describe: describeGPTNeo},
+	{types: []string{"gptj"}, describe: describeGPTJ},
+	{types: []string{"opt"}, describe: describeOPT},
+	{types: []string{"falcon"}, describe: describeFalcon},
+	{types: []string{"olmo"}, describe: describeOlmo},
+	{types: []string{"olmo2"}, describe: describeOlmo2},
+	{types: []string{"olmo3"}, describe: describeOlmo3},
+	{types: []string{"smollm3"}, describe: describeSmolLM3},
+	{types: []string{"granite"}, describe: describeGranite},
+	{types: []string{"starcoder2"}, describe: describeStarcoder2},
+	{types: []string{"stablelm"}, describe: describeStableLM},
+	{types: []string{"phi"}, describe: describePhi},
+	{types: []string{"phi3"}, describe: describePhi3},
+	{types: []string{"cohere"}, describe: describeCohere},
+	{types: []string{"cohere2"}, describe: describeCohere2},
+	{types: []string{"mixtral"}, describe: describeMixtral},
+	{types: []string{"qwen2_moe"}, describe: describeQwen2Moe},
+	{types: []string{"qwen3_moe"}, describe: describeQwen3Moe},
+	{types: []string{"granitemoe"}, describe: describeGraniteMoe},
+	{types: []string{"gpt_oss"}, describe: describeGPTOSS, quantized: "mxfp4"},
 }
 
 // supportedTypes lists the model types of the table.
@@ -65,8 +71,10 @@ func describe(c *config) (*architecture, error) {
 	if index < 0 {
 		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported: %s", modelType, strings.Join(supportedTypes(), ", "))
 	}
-	if c.object("quantization_config") != nil {
-		c.fail("quantization_config is set; quantized checkpoints are not supported, use the unquantized one")
+	if q := c.object("quantization_config"); q != nil {
+		if method := q.text("quant_method", ""); method == "" || method != families[index].quantized {
+			q.fail("quant_method = %q is not supported; use the unquantized checkpoint", method)
+		}
 	}
 	text := textConfig(c)
 	if inner := text.text("model_type", families[index].types[0]); !slices.Contains(families[index].types, inner) {

@@ -78,8 +78,13 @@ func (r *run) block(layer int) {
 	} else {
 		mlpIn = r.input(layer, MLPIn, b.mlpNorm, b.normAfterSum)
 	}
-	act := r.mlp(layer, &b.mlp, mlpIn)
-	r.contribute(layer, MLPOut, MLPOutPost, act, b.mlp.down, b.mlpPostNorm, b.residualMultiplier)
+	if b.experts != nil {
+		out := r.experts(layer, b.experts, mlpIn)
+		r.addOutput(layer, MLPOut, MLPOutPost, out, b.mlpPostNorm, b.residualMultiplier)
+	} else {
+		act := r.mlp(layer, &b.mlp, mlpIn)
+		r.contribute(layer, MLPOut, MLPOutPost, act, b.mlp.down, b.mlpPostNorm, b.residualMultiplier)
+	}
 	if b.normAfterSum {
 		r.normalize(r.stream, r.stream, b.mlpNorm)
 	}
@@ -126,6 +131,12 @@ func (r *run) contribute(layer int, raw, post Point, x kernels.Buffer, l *linear
 	}
 	out := r.buffer(r.stream.Rows, r.stream.Width)
 	r.linear(out, x, l)
+	r.addOutput(layer, raw, post, out, n, multiplier)
+}
+
+// addOutput takes a sublayer's finished output through its norm and multiplier to the
+// residual stream.
+func (r *run) addOutput(layer int, raw, post Point, out kernels.Buffer, n *norm, multiplier float32) {
 	r.visit(raw, layer, out)
 	if n != nil {
 		r.normalize(out, out, n)

@@ -59,6 +59,13 @@ func (a *architecture) matrixElements() int64 {
 		if fused := a.blocks[i].attention.fused; fused != nil {
 			count(fused)
 		}
+		if e := a.blocks[i].experts; e != nil && e.stacked != nil {
+			for j := range e.each {
+				count(e.each[j].gate)
+				count(e.each[j].up)
+				count(e.each[j].down)
+			}
+		}
 	}
 	if !a.head.tied {
 		count(a.head.output)

@@ -25,6 +25,9 @@ const (
 	ResidMid      Point = "resid_mid"
 	LN2Normalized Point = "ln2_normalized"
 	MLPIn         Point = "mlp_in"
+	RouterLogits  Point = "router_logits"
+	ExpertWeights Point = "expert_weights"
+	ExpertIndices Point = "expert_indices"
 	MLPPre        Point = "mlp_pre"
 	MLPPreLinear  Point = "mlp_pre_linear"
 	MLPAct        Point = "mlp_act"
@@ -85,6 +88,9 @@ func noMiddle(_ *architecture, b *block) string {
 }
 
 func noGate(_ *architecture, b *block) string {
+	if reason := noDenseMLP(nil, b); reason != "" {
+		return reason
+	}
 	return unless(b.mlp.gated(), "has an ungated MLP")
 }
 
@@ -103,7 +109,16 @@ func noFinalNorm(a *architecture, _ *block) string {
 	return unless(a.finalNorm != nil, "has no norm behind its last block")
 }
 
-func noRouter(*architecture, *block) string { return "has no routed experts" }
+func noRouter(_ *architecture, b *block) string {
+	return unless(b.experts != nil, "has no routed experts in this layer")
+}
+
+func noDenseMLP(_ *architecture, b *block) string {
+	return unless(b.experts == nil, "sends each row to other experts, so this layer has no rows of one MLP")
+}
+
+func expertCount(_ *architecture, b *block) int   { return len(b.experts.each) }
+func expertsChosen(_ *architecture, b *block) int { return b.experts.chosen }
 
 func noOutputGate(*architecture, *block) string { return "has no gate on its attention output" }
 
@@ -136,12 +151,12 @@ var pointTable = []pointRow{
 	{point: ResidMid, stage: atAttention, editable: true, width: modelWidth, refuse: noMiddle, hooks: []string{"hook_resid_mid"}},
 	{point: LN2Normalized, stage: atAttention, width: modelWidth, refuse: noRMSMiddle, hooks: []string{"ln2.hook_normalized"}},
 	{point: MLPIn, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_mlp_in", "mlp.hook_in"}},
-	{point: "router_logits", stage: atMLP, refuse: noRouter},
-	{point: "expert_weights", stage: atMLP, refuse: noRouter},
-	{point: "expert_indices", stage: atMLP, refuse: noRouter, hooks: []string{"mlp.hook_expert_indices"}},
-	{point: MLPPre, stage: atMLP, editable: true, width: mlpWidth, hooks: []string{"mlp.hook_pre", "hook_pre"}},
+	{point: RouterLogits, stage: atMLP, width: expertCount, refuse: noRouter},
+	{point: ExpertWeights, stage: atMLP, width: expertsChosen, refuse: noRouter},
+	{point: ExpertIndices, stage: atMLP, width: expertsChosen, refuse: noRouter, hooks: []string{"mlp.hook_expert_indices"}},
+	{point: MLPPre, stage: atMLP, editable: true, width: mlpWidth, refuse: noDenseMLP, hooks: []string{"mlp.hook_pre", "hook_pre"}},
 	{point: MLPPreLinear, stage: atMLP, editable: true, width: mlpWidth, refuse: noGate, hooks: []string{"mlp.hook_pre_linear", "hook_pre_linear"}},
-	{point: MLPAct, stage: atMLP, editable: true, width: mlpWidth, hooks: []string{"mlp.hook_post", "hook_post"}},
+	{point: MLPAct, stage: atMLP, editable: true, width: mlpWidth, refuse: noDenseMLP, hooks: []string{"mlp.hook_post", "hook_post"}},
 	{point: MLPOut, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"mlp.hook_out"}},
 	{point: MLPOutPost, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_mlp_out"}},
 	{point: ResidPost, stage: atMLP, editable: true, width: modelWidth, hooks: []string{"hook_resid_post", "hook_out"}},
