@@ -59,7 +59,7 @@ type Source struct {
 	Features      int    // d_sae
 	Width         int    // d_in
 	OutputWidth   int    // d_out
-	HookName      string // TransformerLens name of the input; "" when the file has none
+	HookName      string // TransformerLens name of the place it reads; never empty
 	Layer         int    // from the hook name; -1 when it has none
 	DType         string
 	NeuronpediaID string // of the metadata; decides direct feature attribution
@@ -103,7 +103,8 @@ func (s *Source) Prepare(device kernels.Device, x kernels.Buffer) kernels.Buffer
 // Encoder is the encoding half for the Device.Encode… operations on prepared rows.
 func (s *Source) Encoder() *kernels.Encoder { return &s.encoder }
 
-// EncoderRow returns the folded encoder direction of a feature, [Width]: a column of W_enc.
+// EncoderRow returns the folded encoder direction of a feature, [Width]: a column of W_enc
+// times the decoder norm and the normalisation factor where those are folded.
 func (s *Source) EncoderRow(device kernels.Device, feature int) ([]float32, error) {
 	return s.encoderRow(device, feature)
 }
@@ -115,8 +116,8 @@ func (s *Source) DecoderRow(feature int) ([]float32, error) { return s.decoderRo
 // says attention and its hook is z.
 func (s *Source) Attribution() bool { return s.attribution() }
 
-// Bytes is the memory the source holds.
+// Bytes is the memory the source holds, mapped files included.
 func (s *Source) Bytes() int64 { return s.bytes() }
 
-// Close gives back memory and files.
+// Close gives back memory and files. Nothing of the source may be in use, or used afterwards.
 func (s *Source) Close() { s.close() }

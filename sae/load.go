@@ -131,14 +131,13 @@ func (b *builder) encode(source *Source) error {
 	}
 	source.directions = w
 	e := kernels.Encoder{Kind: b.design.kind, Features: b.dSAE, Width: b.dIn, W: w, K: b.k}
-	switch {
-	case b.architecture == "gated":
+	if e.Kind == kernels.EncodeGated {
 		magnitude := b.parameters["r_mag"].floats()
 		for i, v := range magnitude {
 			magnitude[i] = float32(math.Exp(float64(v)))
 		}
 		e.Bias, e.Magnitude, e.MagnitudeBias = b.vector("b_gate"), b.upload(magnitude), b.vector("b_mag")
-	default:
+	} else {
 		e.Bias = b.vector("b_enc")
 	}
 	if e.Kind == kernels.EncodeJumpReLU {
@@ -253,7 +252,13 @@ func (s *Source) attribution() bool {
 
 func (s *Source) buffers() []kernels.Buffer {
 	e := &s.encoder
-	return []kernels.Buffer{e.Bias, e.Threshold, e.Magnitude, e.MagnitudeBias, e.Rank, e.Scale, s.input.subtract}
+	list := []kernels.Buffer{e.Bias, e.Threshold, e.Magnitude, e.MagnitudeBias, e.Rank, e.Scale, s.input.subtract}
+	if s.temporal != nil {
+		for _, layer := range s.temporal.layers {
+			list = append(list, layer.key.bias, layer.query.bias, layer.value.bias, layer.out.bias)
+		}
+	}
+	return list
 }
 
 func (s *Source) close() {

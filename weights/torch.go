@@ -40,7 +40,8 @@ type Object struct {
 // float64, bool or nil. Contiguous tensors alias data, whatever device they were saved
 // from; others are copied into row-major order. Nothing of a file is ever executed: only
 // tensors, parameters and plain containers are understood, and of other classes those named
-// in inert ("module name") become an *Object. Any other global is an error that names it.
+// in inert ("module name") become an *Object, or their dotted name where the class itself was
+// saved. Any other global is an error that names it.
 func ParseTorch(data []byte, inert ...string) (any, error) {
 	var value any
 	var err error

@@ -33,7 +33,11 @@ func (r *resolver) value(value any, name string) (any, error) {
 	case mark:
 		return nil, fmt.Errorf("%s: the pickle leaves a mark where a value belongs", name)
 	case global:
-		return nil, fmt.Errorf("%s: the class %s itself was saved; save a dictionary of tensors", name, v)
+		_, isStorage := storageTypes[v]
+		if _, isConstructor := constructors[v]; isStorage || isConstructor {
+			return nil, fmt.Errorf("%s: the class %s itself was saved; save a dictionary of tensors", name, v)
+		}
+		return string(v), nil // a class the caller allowed
 	case *list, *Dict, *Object:
 		if result, done := r.done[value]; done {
 			return result, nil

@@ -95,14 +95,14 @@ func TestParseTorchStream(t *testing.T) {
 }
 
 func TestParseTorchKeepsAllowedClassesInert(t *testing.T) {
-	program := "cmodule\nModel\n)\x81}" + pickleText("n") + "K\x03sb"
+	program := "cmodule\nModel\ncmodule\nModel\n\x85\x81}" + pickleText("n") + "K\x03sb"
 	data := torchZip(t, program)
 	if _, err := ParseTorch(data); err == nil || !strings.Contains(err.Error(), "module.Model") {
 		t.Errorf("a class nobody allowed: %v", err)
 	}
 	value, err := ParseTorch(data, "module Model")
 	object, isObject := value.(*Object)
-	if err != nil || !isObject || object.Class != "module.Model" {
+	if err != nil || !isObject || object.Class != "module.Model" || object.Args[0] != any("module.Model") {
 		t.Fatalf("%v, %v", value, err)
 	}
 	if n, _ := object.State.(*Dict).Get("n"); n != any(int64(3)) {
