@@ -23,7 +23,7 @@ type Address struct {
 // Tap asks for the rows of one point. Forward fills in Out.
 type Tap struct {
 	Address
-	// Rows selects positions of the sequence, in any order; nil means all of them. For
+	// Rows selects among the sequence's Tokens, in any order; nil means all of them. For
 	// attn_scores and attn_probs it selects query rows.
 	Rows []int
 	// Head selects one attention head for attn_scores and attn_probs; -1 means all.

@@ -100,11 +100,11 @@ func (r *run) rotate(x kernels.Buffer, rotary *rotary, heads, headDim int) {
 	})
 }
 
-// lengthOf is how many positions the sequence of a row has, the new ones included.
+// lengthOf is how many positions the sequence of a row is known to reach.
 func (r *run) lengthOf(row int) int {
 	for _, m := range r.active {
 		if row < m.start+m.count {
-			return m.past + m.count
+			return m.total
 		}
 	}
 	return 0

@@ -9,6 +9,8 @@ type Cache struct {
 	depth  int
 	layers []layerCache
 	length int // positions stored, the same in every layer
+
+	expected int // see Expect
 }
 
 // layerCache is one layer's keys, after norm and rotation, and values: [capacity, kv width].
@@ -30,6 +32,11 @@ func (m *Model) NewCache(layers int) *Cache {
 // Len is the number of positions stored.
 func (c *Cache) Len() int { return c.length }
 
+// Expect announces how many positions a prompt that comes in chunks will have. Rotary
+// embeddings that depend on the length of the sequence (LongRoPE) then treat every chunk
+// as part of the whole prompt.
+func (c *Cache) Expect(positions int) { c.expected = positions }
+
 // Truncate forgets all positions from length on, so that another continuation can follow
 // the same beginning. A length beyond Len changes nothing.
 func (c *Cache) Truncate(length int) { c.length = min(c.length, max(length, 0)) }
@@ -50,7 +57,7 @@ func (c *Cache) Release() {
 		c.device.Release(c.layers[i].values)
 		c.layers[i] = layerCache{}
 	}
-	c.length = 0
+	c.length, c.expected = 0, 0
 }
 
 // append stores new rows behind the committed ones and returns all of them. The length

@@ -117,22 +117,6 @@ func (r *run) addExpert(out, in kernels.Buffer, m *mlp, limit float32, rows []in
 	}
 }
 
-// clampedGate is gpt-oss' activation: with gate at most limit and up within ±limit,
-// gate·σ(1.702·gate)·(up + 1). It goes through host memory, since only one family asks for it.
-func clampedGate(device kernels.Device, gate, up kernels.Buffer, limit float32) {
-	gates, ups := make([]float32, gate.Rows*gate.Width), make([]float32, up.Rows*up.Width)
-	device.Download(gates, gate)
-	device.Download(ups, up)
-	for i, g := range gates {
-		g = min(g, limit)
-		sigmoid := 1 / (1 + math.Exp(-1.702*float64(g)))
-		gates[i] = (min(max(ups[i], -limit), limit) + 1) * float32(float64(g)*sigmoid)
-	}
-	result := device.Upload(gate.Rows, gate.Width, gates)
-	device.Copy(gate, result)
-	device.Release(result)
-}
-
 // addShared adds the shared MLP, weighted by the sigmoid of its gate.
 func (r *run) addShared(out, in kernels.Buffer, e *experts) {
 	mark := r.mark()

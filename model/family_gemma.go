@@ -5,29 +5,6 @@ import (
 	"math"
 )
 
-// gemmaSkeleton reads what the Gemma generations share: embeddings scaled by √d, norms
-// that multiply by 1 + weight, tied embeddings.
-func (c *config) gemmaSkeleton(s shape, activation string) skeleton {
-	eps := float32(c.positive("rms_norm_eps", 1e-6))
-	bias := c.flag("attention_bias", false)
-	return skeleton{
-		shape: s, rmsEps: eps, activation: c.activation(activation, "gelu_pytorch_tanh"),
-		tied: c.flag("tie_word_embeddings", true), qkvBias: bias, outputBias: bias,
-		newNorm: func(name string, width int) *norm {
-			n := rmsNorm(name, width, eps)
-			n.addOne = true
-			return n
-		},
-	}
-}
-
-// buildGemma builds the skeleton with Gemma's embedding scale.
-func (k skeleton) buildGemma() *architecture {
-	a := k.build()
-	a.embedding.scale = float32(math.Sqrt(float64(k.width)))
-	return a
-}
-
 // describeGemma is Gemma 1: a Llama block with Gemma's norms. hidden_act is taken
 // literally and hidden_activation is not read, as in the reference.
 func describeGemma(c *config) *architecture {
@@ -78,6 +55,29 @@ func describeGemma3(c *config) *architecture {
 	a.ignored = []string{"vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."}
 	k.addSandwichNorms(a)
 	k.addHeadNorms(a)
+	return a
+}
+
+// gemmaSkeleton reads what the Gemma generations share: embeddings scaled by √d, norms
+// that multiply by 1 + weight, tied embeddings.
+func (c *config) gemmaSkeleton(s shape, activation string) skeleton {
+	eps := float32(c.positive("rms_norm_eps", 1e-6))
+	bias := c.flag("attention_bias", false)
+	return skeleton{
+		shape: s, rmsEps: eps, activation: c.activation(activation, "gelu_pytorch_tanh"),
+		tied: c.flag("tie_word_embeddings", true), qkvBias: bias, outputBias: bias,
+		newNorm: func(name string, width int) *norm {
+			n := rmsNorm(name, width, eps)
+			n.addOne = true
+			return n
+		},
+	}
+}
+
+// buildGemma builds the skeleton with Gemma's embedding scale.
+func (k skeleton) buildGemma() *architecture {
+	a := k.build()
+	a.embedding.scale = float32(math.Sqrt(float64(k.width)))
 	return a
 }
 

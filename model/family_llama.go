@@ -5,17 +5,8 @@ func describeLlama(c *config) *architecture {
 	s := c.readShape(0, 0)
 	k := c.rmsSkeleton(s, 1e-6)
 	bias := c.flag("attention_bias", false)
+	c.requireFalse("rope_interleaved")
 	k.qkvBias, k.outputBias, k.mlpBias = bias, bias, c.flag("mlp_bias", false)
-	k.rotary = everyLayer(c.rotary(s.headDim, rotaryDefaults{theta: 10000}))
-	return k.build()
-}
-
-// describeMistral is Llama with a sliding window on every layer; null switches it off.
-func describeMistral(c *config) *architecture {
-	s := c.readShape(8, 0)
-	k := c.rmsSkeleton(s, 1e-6)
-	window := c.optionalCount("sliding_window", 4096)
-	k.window = func(int) int { return window }
 	k.rotary = everyLayer(c.rotary(s.headDim, rotaryDefaults{theta: 10000}))
 	return k.build()
 }

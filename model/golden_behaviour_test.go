@@ -100,6 +100,24 @@ func (c *checkpoint) greedy(prompt []int, chunk, count int, edits []Edit) []int 
 	}
 }
 
+// checkChunks runs each sequence in two chunks behind a cache.
+func (c *checkpoint) checkChunks() {
+	for _, s := range c.expected.Sequences {
+		cache := c.model.NewCache(0)
+		cache.Expect(len(s.IDs))
+		cut := len(s.IDs) / 3
+		first := &Sequence{Tokens: s.IDs[:cut], Cache: cache, Want: AllLogits}
+		second := &Sequence{Tokens: s.IDs[cut:], Cache: cache, Want: AllLogits}
+		mustForward(c.t, c.model, first)
+		mustForward(c.t, c.model, second)
+		all := append(c.download(first.Logits), c.download(second.Logits)...)
+		joined := c.device.Upload(len(s.IDs), c.model.Info().Vocabulary, all)
+		c.compare("chunks", s.Name+"/logits", joined)
+		c.device.Release(joined)
+		cache.Release()
+	}
+}
+
 // checkRagged runs all sequences in one batch, some with a cache and some reading early
 // layers only, and expects what each gives alone.
 func (c *checkpoint) checkRagged() {

@@ -183,6 +183,7 @@ func (c *checkpoint) checkAll() {
 	c.checkAbsent()
 	c.checkTop5()
 	c.checkGreedy()
+	c.checkChunks()
 	c.checkRagged()
 	for i := range c.expected.Steering {
 		c.checkSteering(&c.expected.Steering[i])

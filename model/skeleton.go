@@ -26,14 +26,6 @@ type skeleton struct {
 	window         func(layer int) int     // nil: every layer sees everything
 }
 
-// everyLayer gives all layers the same rotary embedding.
-func everyLayer(r *rotary) func(int) *rotary { return func(int) *rotary { return r } }
-
-// rmsNorms makes RMSNorms with one epsilon.
-func rmsNorms(eps float32) func(string, int) *norm {
-	return func(name string, width int) *norm { return rmsNorm(name, width, eps) }
-}
-
 // rmsSkeleton is the skeleton of an RMSNorm family with SiLU gates.
 func (c *config) rmsSkeleton(s shape, eps float64) skeleton {
 	epsilon := float32(c.positive("rms_norm_eps", eps))
@@ -96,12 +88,41 @@ func (k skeleton) addHeadNorms(a *architecture) {
 	}
 }
 
-// layerNorm is a LayerNorm with gain and bias over a row.
-func layerNorm(name string, width int, eps float32) *norm {
-	return &norm{name: name, kind: kernels.LayerNorm, shape: []int{width}, eps: eps, bias: true}
+// ungate turns a gated MLP into one without a gate and names its projections.
+func (m *mlp) ungate(prefix, up, down string) {
+	m.gate, m.up.name, m.down.name = nil, prefix+up, prefix+down
+}
+
+// shareNorm makes all blocks parallel with one norm in front of both sublayers.
+func (a *architecture) shareNorm() {
+	for layer := range a.blocks {
+		a.blocks[layer].parallel, a.blocks[layer].mlpNorm = true, nil
+	}
+}
+
+// everyLayer gives all layers the same rotary embedding.
+func everyLayer(r *rotary) func(int) *rotary { return func(int) *rotary { return r } }
+
+// rmsNorms makes RMSNorms with one epsilon.
+func rmsNorms(eps float32) func(string, int) *norm {
+	return func(name string, width int) *norm { return rmsNorm(name, width, eps) }
+}
+
+// layerNorms makes LayerNorms with one epsilon.
+func layerNorms(eps float32, bias bool) func(string, int) *norm {
+	return func(name string, width int) *norm {
+		n := layerNorm(name, width, eps)
+		n.bias = bias
+		return n
+	}
 }
 
 // rmsNorm is an RMSNorm with a gain over a row.
 func rmsNorm(name string, width int, eps float32) *norm {
 	return &norm{name: name, kind: kernels.RMSNorm, shape: []int{width}, eps: eps}
+}
+
+// layerNorm is a LayerNorm with gain and bias over a row.
+func layerNorm(name string, width int, eps float32) *norm {
+	return &norm{name: name, kind: kernels.LayerNorm, shape: []int{width}, eps: eps, bias: true}
 }
