@@ -46,7 +46,7 @@ type transposeArgs struct {
 	srcStep   uintptr
 	dstStep   uintptr
 	biasStep  uintptr
-	mask      uint32 // all ones adds to dst, 0 overwrites it
+	add       int // not 0 adds to dst instead of overwriting it
 }
 
 //go:noescape

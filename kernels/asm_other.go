@@ -29,3 +29,5 @@ func normVector(_, _, _, _ []float32, _ NormKind, _ float32) { panic("no vector 
 func rotateHead(_, _, _ []float32) { panic("no vector path in this build") }
 
 func offerRow(*top[FeatureValue], []float32) int { panic("no vector path in this build") }
+
+func transposeColumns(_, _ []float32, _, _, _ int) int { panic("no vector path in this build") }

@@ -153,3 +153,50 @@ func BenchmarkEncodePeaks(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkForward runs the operations of a GPT-2-small forward pass (12 layers of 768)
+// and reports them as shares of the multiplications and the weight bytes alone.
+func BenchmarkForward(b *testing.B) {
+	vectorDevices(b, func(b *testing.B, c *CPU) {
+		const layers, width = 12, 768
+		load := func(out, in int) (list []*Weight) {
+			for range layers {
+				values := random(newRand(1), out*in)
+				for i := range values {
+					values[i] *= 0.03 // as in a trained model: activations stay near 1
+				}
+				w, err := c.LoadWeight(HostMatrix{Data: floatBytes(values), Out: out, In: in})
+				if err != nil {
+					b.Fatal(err)
+				}
+				list = append(list, w)
+			}
+			return
+		}
+		qkv, out, up, down := load(3*width, width), load(width, width), load(4*width, width), load(width, 4*width)
+		gain := c.Upload(1, width, random(newRand(3), width))
+		norm := Norm{Kind: LayerNorm, Gain: gain, Bias: gain, Eps: 1e-5}
+		for _, rows := range []int{1, 32, 128} {
+			b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+				x := c.Upload(rows, width, random(newRand(2), rows*width))
+				h, q, z, m := c.NewBuffer(rows, width), c.NewBuffer(rows, 3*width), c.NewBuffer(rows, width), c.NewBuffer(rows, 4*width)
+				a := Attention{Q: c.View(q, 0, rows, 0, width), K: c.View(q, 0, rows, width, width), V: c.View(q, 0, rows, 2*width, width),
+					Out: z, Heads: 12, KVHeads: 12, HeadDim: 64, ValueDim: 64, Scale: 0.125}
+				weights := float64(12 * layers * width * width)
+				benchmarkShares(b, c, float64(rows)*weights, 4*weights, func(int) {
+					for l := range layers {
+						c.Norm(h, x, norm)
+						c.Linear(q, h, qkv[l], Buffer{}, false)
+						c.Attend(a)
+						c.Linear(x, z, out[l], gain, true)
+						c.Norm(h, x, norm)
+						c.Linear(m, h, up[l], Buffer{}, false)
+						c.Activate(m, m, GELUTanh)
+						c.Linear(x, m, down[l], gain, true)
+						c.Norm(x, x, norm) // keeps the numbers in range
+					}
+				})
+			})
+		}
+	})
+}

@@ -62,10 +62,18 @@ func (p *bufferPool) give(s []float32) {
 	p.held += class
 }
 
+// pageFloats is half a page: rows of its multiples put a column of rows into one or two sets of the
+// cache: such rows get a cache line of padding.
+const pageFloats = 512
+
 // NewBuffer returns an uninitialised [rows, width] buffer.
 func (c *CPU) NewBuffer(rows, width int) Buffer {
 	mustMatch(rows >= 0 && width >= 0, "new buffer", rows, width)
-	return Buffer{Rows: rows, Width: width, Stride: width, host: c.buffers.take(rows * width)}
+	stride := width
+	if width%pageFloats == 0 && rows > 1 {
+		stride += 16
+	}
+	return Buffer{Rows: rows, Width: width, Stride: stride, host: c.buffers.take(rows * stride)}
 }
 
 // Release gives a buffer made by NewBuffer or Upload back for reuse.
@@ -75,7 +83,9 @@ func (c *CPU) Release(b Buffer) { c.buffers.give(b.host) }
 func (c *CPU) Upload(rows, width int, data []float32) Buffer {
 	mustMatch(len(data) == rows*width, "upload", rows, width, len(data))
 	b := c.NewBuffer(rows, width)
-	copy(b.host, data)
+	for r := range rows {
+		copy(b.row(r), data[r*width:])
+	}
 	return b
 }
 

@@ -257,6 +257,11 @@ type Device interface {
 	Softcap(dst, src Buffer, limit float32)
 	// AddRow computes dst = src + s·row for every row of src, row being [1, Width]. dst may be src.
 	AddRow(dst, src, row Buffer, s float32)
+	// RowDots computes dst[r] = x[r] · row, dst being [rows, 1] and row [1, Width].
+	RowDots(dst, x, row Buffer)
+	// AddScaledRow computes dst[r] += scales[r] · row, scales being [rows, 1]; rows with scale 0
+	// stay as they are.
+	AddScaledRow(dst, scales, row Buffer)
 
 	// EncodePeaks encodes all rows of x and returns the features with the largest keys,
 	// key descending, then feature ascending. No [rows, features] buffer is made.

@@ -10,13 +10,7 @@
 #define LD R10 // stride of the target
 #define LD3 R11
 #define COUNT R12
-
-// Writes one row of the result: plus the sum vector Y14, plus what lies there under mask Y15.
-#define PUT(address, y) \
-	VADDPS     Y14, y, y \
-	VMASKMOVPS address, Y15, Y12 \
-	VADDPS     Y12, y, y \
-	VMOVUPS    y, address
+#define ADD R13
 
 // Interleaves the 4×4 blocks of four rows; the results are columns 0|4, 1|5, 2|6 and 3|7.
 #define QUAD(a, b, c, d) \
@@ -30,7 +24,7 @@
 	VUNPCKHPD b, Y13, b
 
 // func transpose8(args *transposeArgs)
-// For count blocks: dst[i][j] = src[j][i] + bias[j] + (dst[i][j] where mask), i, j < 8,
+// For count blocks: dst[i][j] = src[j][i] + bias[j] + (dst[i][j] with add), i, j < 8,
 // then src, dst and bias advance by their steps.
 TEXT ·transpose8(SB), NOSPLIT, $0-8
 	MOVQ         args+0(FP), R14
@@ -40,7 +34,7 @@ TEXT ·transpose8(SB), NOSPLIT, $0-8
 	MOVQ         24(R14), LD
 	MOVQ         32(R14), COUNT
 	MOVQ         40(R14), DX
-	VPBROADCASTD 72(R14), Y15
+	MOVQ         72(R14), ADD
 	LEAQ         (LS)(LS*2), LS3
 	LEAQ         (LD)(LD*2), LD3
 
@@ -66,14 +60,37 @@ block:
 	VPERM2F128 $0x31, Y7, Y3, Y3
 	VPERM2F128 $0x31, Y4, Y0, Y0
 	VPERM2F128 $0x31, Y5, Y1, Y1
-	PUT((DST), Y8)
-	PUT((DST)(LD*1), Y9)
-	PUT((DST)(LD*2), Y10)
-	PUT((DST)(LD3*1), Y11)
-	PUT((BX), Y2)
-	PUT((BX)(LD*1), Y3)
-	PUT((BX)(LD*2), Y0)
-	PUT((BX)(LD3*1), Y1)
+	VADDPS     Y14, Y8, Y8
+	VADDPS     Y14, Y9, Y9
+	VADDPS     Y14, Y10, Y10
+	VADDPS     Y14, Y11, Y11
+	VADDPS     Y14, Y2, Y2
+	VADDPS     Y14, Y3, Y3
+	VADDPS     Y14, Y0, Y0
+	VADDPS     Y14, Y1, Y1
+	TESTQ      ADD, ADD
+	JEQ        store
+
+	// All loads stand before all stores: with a stride of 4 KiB a load would wait for the
+	// store before it.
+	VADDPS (DST), Y8, Y8
+	VADDPS (DST)(LD*1), Y9, Y9
+	VADDPS (DST)(LD*2), Y10, Y10
+	VADDPS (DST)(LD3*1), Y11, Y11
+	VADDPS (BX), Y2, Y2
+	VADDPS (BX)(LD*1), Y3, Y3
+	VADDPS (BX)(LD*2), Y0, Y0
+	VADDPS (BX)(LD3*1), Y1, Y1
+
+store:
+	VMOVUPS Y8, (DST)
+	VMOVUPS Y9, (DST)(LD*1)
+	VMOVUPS Y10, (DST)(LD*2)
+	VMOVUPS Y11, (DST)(LD3*1)
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, (BX)(LD*1)
+	VMOVUPS Y0, (BX)(LD*2)
+	VMOVUPS Y1, (BX)(LD3*1)
 	ADDQ       48(R14), SRC
 	ADDQ       56(R14), DST
 	ADDQ       64(R14), DX
@@ -127,7 +144,7 @@ TEXT ·maxRows(SB), NOSPLIT, $0-40
 	MOVQ stride+16(FP), LS
 	MOVQ vectors+24(FP), R9
 	MOVQ count+32(FP), COUNT
-	MOVL $0x7fc00000, R13
+	MOVL $0x7fc00000, R11
 
 row:
 	VMOVUPS (SRC), Y0
@@ -155,7 +172,7 @@ next:
 	VMOVSS       X0, (DST)
 	VPTEST       Y1, Y1
 	JEQ          whole
-	MOVL         R13, (DST)
+	MOVL         R11, (DST)
 
 whole:
 	ADDQ $4, DST

@@ -24,11 +24,12 @@ func (p path) dotShape() (rows, step int) {
 	return 3, 8
 }
 
-// maxDotRows is the most rows that are used in place. With 4-byte weights a second pass
-// of the dot kernel costs more than a panel that is half empty.
+// maxDotRows is the most rows that are used in place, in one pass of the dot kernel or
+// two. With AVX-512 and 4-byte weights a second pass costs more than a panel that is
+// mostly empty.
 func (p path) maxDotRows(d DType) int {
 	rows, _ := p.dotShape()
-	if d == F32 {
+	if p == pathAVX512 && d == F32 {
 		return rows
 	}
 	return 2 * rows
@@ -134,7 +135,7 @@ func storeBlocks(dst Buffer, t *tile, bias Buffer, add bool, row int) int {
 		args.bias, args.biasStep = &bias.host[t.first], 32
 	}
 	if add {
-		args.mask = ^uint32(0)
+		args.add = 1
 	}
 	for r := row; r+8 <= t.rows; r += 8 {
 		args.src, args.dst = &t.values[r], &dst.host[r*dst.Stride+t.first]
@@ -349,4 +350,21 @@ func maxBlocks(dst []float32, t *tile) int {
 		maxRows(&dst[0], &t.values[0], uintptr(t.stride)*4, vectors, t.count)
 	}
 	return vectors * 8
+}
+
+// transposeColumns writes dst[o][k] = src[k][o] for the transposeBlock outputs from lo on
+// and returns how many k it did, a multiple of 16: whole cache lines of dst at a time.
+func transposeColumns(dst, src []float32, out, in, lo int) int {
+	args := transposeArgs{
+		srcStride: uintptr(out) * 4, srcStep: uintptr(out) * 32,
+		dstStride: uintptr(in) * 4, dstStep: 32, bias: &zeros[0], count: 2,
+	}
+	k := 0
+	for ; k+16 <= in; k += 16 {
+		for o := lo; o < lo+transposeBlock; o += 8 {
+			args.src, args.dst = &src[k*out+o], &dst[o*in+k]
+			transpose8(&args)
+		}
+	}
+	return k
 }

@@ -27,14 +27,14 @@ func (c *CPU) LoadWeight(m HostMatrix) (*Weight, error) {
 	if m.DType == F32 {
 		f32, own := hostFloats(m.Data)
 		if m.Transposed {
-			f32, own = transposed(c.pool, f32, m.Out, m.In), true
+			f32, own = transposed(c, f32, m.Out, m.In), true
 		}
 		w.placeF32(f32, own || m.Borrow)
 		return w, nil
 	}
 	u16, own := hostHalves(m.Data)
 	if m.Transposed {
-		u16, own = transposed(c.pool, u16, m.Out, m.In), true
+		u16, own = transposed(c, u16, m.Out, m.In), true
 	}
 	w.placeHalves(u16, m.DType, own || m.Borrow)
 	return w, nil
@@ -81,15 +81,16 @@ func hostHalves(data []byte) (values []uint16, own bool) {
 func (w *Weight) placeF32(values []float32, keep bool) {
 	switch {
 	case w.DType == BF16:
-		w.u16 = make([]uint16, len(values))
+		w.u16 = newWeightData[uint16](len(values))
 		F32sToBF16s(w.u16, values)
 	case w.DType == F16:
-		w.u16 = make([]uint16, len(values))
+		w.u16 = newWeightData[uint16](len(values))
 		F32sToF16s(w.u16, values)
 	case keep:
 		w.f32 = values
 	default:
-		w.f32 = append([]float32{}, values...)
+		w.f32 = newWeightData[float32](len(values))
+		copy(w.f32, values)
 	}
 }
 
@@ -99,7 +100,8 @@ func (w *Weight) placeHalves(values []uint16, from DType, keep bool) {
 	case w.DType == from && keep:
 		w.u16 = values
 	case w.DType == from:
-		w.u16 = append([]uint16{}, values...)
+		w.u16 = newWeightData[uint16](len(values))
+		copy(w.u16, values)
 	default:
 		wide := make([]float32, len(values))
 		widen(wide, values, from)
@@ -121,12 +123,14 @@ func widen(dst []float32, src []uint16, d DType) {
 const transposeBlock = 32
 
 // transposed returns the [out, in] form of an [in, out] matrix.
-func transposed[T float32 | uint16](p *pool, src []T, out, in int) []T {
-	dst := make([]T, len(src))
-	blocks := (out + transposeBlock - 1) / transposeBlock
-	p.each(blocks, func(block int) {
-		lo, hi := block*transposeBlock, min(out, (block+1)*transposeBlock)
-		for k := 0; k < in; k += transposeBlock {
+func transposed[T float32 | uint16](c *CPU, src []T, out, in int) []T {
+	dst := newWeightData[T](len(src))
+	c.pool.split(out, transposeBlock, func(lo, hi int) {
+		done := 0
+		if s, ok := any(src).([]float32); ok && c.path != pathGeneric && hi-lo == transposeBlock {
+			done = transposeColumns(any(dst).([]float32), s, out, in, lo)
+		}
+		for k := done; k < in; k += transposeBlock {
 			end := min(in, k+transposeBlock)
 			for o := lo; o < hi; o++ {
 				row := dst[o*in+k : o*in+end]
