@@ -11,6 +11,7 @@ type Cache struct {
 	length int // positions stored, the same in every layer
 
 	expected int // see Expect
+	most     int // see Limit
 }
 
 // layerCache is one layer's keys, after norm and rotation, and values: [capacity, kv width].
@@ -28,6 +29,10 @@ func (m *Model) NewCache(layers int) *Cache {
 	}
 	return &Cache{device: m.device, depth: layers, layers: make([]layerCache, layers)}
 }
+
+// Limit says how many positions the cache will ever hold, so that it takes no memory for
+// more. Should more come, they still fit.
+func (c *Cache) Limit(positions int) { c.most = positions }
 
 // Len is the number of positions stored.
 func (c *Cache) Len() int { return c.length }
@@ -77,7 +82,11 @@ func (c *Cache) grow(old kernels.Buffer, rows, width int) kernels.Buffer {
 	if !old.IsZero() && old.Rows >= rows {
 		return old
 	}
-	grown := c.device.NewBuffer(max(rows, 2*old.Rows, smallestCapacity), width)
+	capacity := max(2*old.Rows, smallestCapacity)
+	if c.most > 0 {
+		capacity = min(capacity, c.most)
+	}
+	grown := c.device.NewBuffer(max(rows, capacity), width)
 	if !old.IsZero() {
 		c.device.Copy(c.device.View(grown, 0, c.length, 0, width), c.device.View(old, 0, c.length, 0, width))
 		c.device.Release(old)

@@ -45,12 +45,8 @@ func (m *Model) checkSequence(s *Sequence) error {
 		}
 	}
 	for i := range s.Edits {
-		row, _, err := m.arch.lookup(s.Edits[i].Address)
-		if err != nil {
+		if err := m.arch.checkEdit(s.Edits[i].Address); err != nil {
 			return err
-		}
-		if !row.editable {
-			return fmt.Errorf("point %s cannot be changed", row.point)
 		}
 	}
 	return m.checkCache(s)
