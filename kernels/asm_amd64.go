@@ -62,7 +62,19 @@ func panelBF16x8x32(args *panelArgs)
 func panelBF16x8x16(args *panelArgs)
 
 //go:noescape
+func panelF16x8x32(args *panelArgs)
+
+//go:noescape
+func panelF16x8x16(args *panelArgs)
+
+//go:noescape
 func panelF32x6x16(args *panelArgs)
+
+//go:noescape
+func panelBF16x6x16(args *panelArgs)
+
+//go:noescape
+func panelF16x6x16(args *panelArgs)
 
 //go:noescape
 func dotF32x1AVX512(args *dotArgs)

@@ -47,24 +47,6 @@
 	VPXORD c, c, c \
 	VPXORD d, d, d
 
-// One weight times two vectors of x.
-#define ROW(w, b, a0, a1) \
-	VBROADCASTSS w, b \
-	VFMADD231PS  Z16, b, a0 \
-	VFMADD231PS  Z17, b, a1
-
-#define STEP(k) \
-	VMOVUPS (k*128)(X), Z16 \
-	VMOVUPS (k*128+64)(X), Z17 \
-	ROW((k*4)(W0), Z18, Z0, Z1) \
-	ROW((k*4)(W0)(LD*1), Z19, Z2, Z3) \
-	ROW((k*4)(W0)(LD*2), Z18, Z4, Z5) \
-	ROW((k*4)(W0)(LD3*1), Z19, Z6, Z7) \
-	ROW((k*4)(W4), Z18, Z8, Z9) \
-	ROW((k*4)(W4)(LD*1), Z19, Z10, Z11) \
-	ROW((k*4)(W4)(LD*2), Z18, Z12, Z13) \
-	ROW((k*4)(W4)(LD3*1), Z19, Z14, Z15)
-
 #define ADVANCE(k, size) \
 	ADDQ $(k*size), W0 \
 	ADDQ $(k*size), W4
@@ -100,59 +82,6 @@
 	STORE2((R15)(STRIDE*1), Z10, Z11) \
 	STORE2((R15)(STRIDE*2), Z12, Z13) \
 	STORE2((R15)(STRIDE3*1), Z14, Z15)
-
-// func panelF32x8x32(args *panelArgs)
-// 8 float32 weight rows × 32 rows of x. Loop: panelGo.
-TEXT ·panelF32x8x32(SB), NOSPLIT, $0-8
-	ARGUMENTS
-	ZERO(Z0, Z1, Z2, Z3)
-	ZERO(Z4, Z5, Z6, Z7)
-	ZERO(Z8, Z9, Z10, Z11)
-	ZERO(Z12, Z13, Z14, Z15)
-	SUBQ $16, N
-	JLT  tail
-
-block: // 16 k: one cache line of every weight row
-	TESTQ NEXT, NEXT
-	JEQ   quiet
-	PREFETCH8
-	ADDQ  $64, NEXT
-	ADDQ  $64, NEXT4
-
-quiet:
-	MOVQ $4, COUNT
-
-	PCALIGN $32
-steps:
-	STEP(0)
-	STEP(1)
-	STEP(2)
-	STEP(3)
-	ADVANCE(4, 4)
-	ADDQ $512, X
-	DECQ COUNT
-	JNE  steps
-	SUBQ $16, N
-	JGE  block
-
-tail:
-	ADDQ $16, N
-	JEQ  done
-
-single:
-	STEP(0)
-	ADVANCE(1, 4)
-	ADDQ $128, X
-	DECQ N
-	JNE  single
-
-done:
-	FINISH8x32(store)
-
-store:
-	STORE8x32
-	VZEROUPPER
-	RET
 
 // Two bfloat16 weights, k and k+1 in one 32-bit word, times two vectors of x each.
 #define PAIR(w, a0, a1) \
@@ -279,68 +208,6 @@ store:
 	VMOVUPS Z6, (R15)(STRIDE*2) \
 	VMOVUPS Z7, (R15)(STRIDE3*1)
 
-#define HALFSTEP(k) \
-	VMOVUPS (k*64)(X), Z16 \
-	VFMADD231PS.BCST (k*4)(W0), Z16, Z0 \
-	VFMADD231PS.BCST (k*4)(W0)(LD*1), Z16, Z1 \
-	VFMADD231PS.BCST (k*4)(W0)(LD*2), Z16, Z2 \
-	VFMADD231PS.BCST (k*4)(W0)(LD3*1), Z16, Z3 \
-	VFMADD231PS.BCST (k*4)(W4), Z16, Z4 \
-	VFMADD231PS.BCST (k*4)(W4)(LD*1), Z16, Z5 \
-	VFMADD231PS.BCST (k*4)(W4)(LD*2), Z16, Z6 \
-	VFMADD231PS.BCST (k*4)(W4)(LD3*1), Z16, Z7
-
-// func panelF32x8x16(args *panelArgs)
-// 8 float32 weight rows × 16 rows of x.
-TEXT ·panelF32x8x16(SB), NOSPLIT, $0-8
-	ARGUMENTS
-	ZERO(Z0, Z1, Z2, Z3)
-	ZERO(Z4, Z5, Z6, Z7)
-	SUBQ $16, N
-	JLT  tail
-
-block:
-	TESTQ NEXT, NEXT
-	JEQ   quiet
-	PREFETCH8
-	ADDQ  $64, NEXT
-	ADDQ  $64, NEXT4
-
-quiet:
-	MOVQ $4, COUNT
-
-	PCALIGN $32
-steps:
-	HALFSTEP(0)
-	HALFSTEP(1)
-	HALFSTEP(2)
-	HALFSTEP(3)
-	ADVANCE(4, 4)
-	ADDQ $256, X
-	DECQ COUNT
-	JNE  steps
-	SUBQ $16, N
-	JGE  block
-
-tail:
-	ADDQ $16, N
-	JEQ  done
-
-single:
-	HALFSTEP(0)
-	ADVANCE(1, 4)
-	ADDQ $64, X
-	DECQ N
-	JNE  single
-
-done:
-	FINISH8x16(store)
-
-store:
-	STORE8x16
-	VZEROUPPER
-	RET
-
 #define HALFPAIR(w, a) \
 	VPBROADCASTD w, Z20 \
 	VPSLLD       $16, Z20, Z21 \
@@ -429,3 +296,20 @@ store:
 	STORE8x16
 	VZEROUPPER
 	RET
+
+#define PANEL32 ·panelF32x8x32
+#define PANEL16 ·panelF32x8x16
+#define SIZE 4
+#define LOAD(w, y, z) VBROADCASTSS w, z
+#include "panel_avx512.h"
+#undef PANEL32
+#undef PANEL16
+#undef SIZE
+#undef LOAD
+
+#define PANEL32 ·panelF16x8x32
+#define PANEL16 ·panelF16x8x16
+#define SIZE 2
+#define LOAD(w, y, z) VPBROADCASTW w, y \
+	VCVTPH2PS y, z
+#include "panel_avx512.h"

@@ -176,15 +176,11 @@ func (w *Weight) address(o, k int) unsafe.Pointer {
 }
 
 // fillPanels adds the products over k in [k0, k0+n) of all panels. Weight rows are used
-// in place where the kernel knows their type; otherwise, and for the last rows when they
-// are fewer than a tile, they are widened into scratch first.
+// in place but for the last, where they are fewer than a tile: those are widened into
+// scratch, between zeros, and give the same bits.
 func (c *CPU) fillPanels(t *tile, p *packedRows, w *Weight, s *scratch, k0, n int) {
 	size, _ := c.path.tileShape()
-	native := w.DType == F32 || w.DType == BF16 && c.path == pathAVX512
-	direct := 0 // outputs whose weights are used in place
-	if native {
-		direct = t.count / size * size
-	}
+	direct := t.count / size * size // outputs whose weights are used in place
 	copied := t.count - direct
 	var wide []float32
 	if copied > 0 {
@@ -218,17 +214,26 @@ func (c *CPU) fillPanels(t *tile, p *packedRows, w *Weight, s *scratch, k0, n in
 
 // panelKernel runs the panel kernel for a weight type.
 func (c *CPU) panelKernel(args *panelArgs, d DType, half bool) {
+	narrow := c.path == pathAVX2
 	switch {
-	case c.path == pathAVX2:
+	case narrow && d == F32:
 		panelF32x6x16(args)
+	case narrow && d == BF16:
+		panelBF16x6x16(args)
+	case narrow:
+		panelF16x6x16(args)
+	case half && d == F32:
+		panelF32x8x16(args)
 	case half && d == BF16:
 		panelBF16x8x16(args)
 	case half:
-		panelF32x8x16(args)
+		panelF16x8x16(args)
+	case d == F32:
+		panelF32x8x32(args)
 	case d == BF16:
 		panelBF16x8x32(args)
 	default:
-		panelF32x8x32(args)
+		panelF16x8x32(args)
 	}
 }
 
