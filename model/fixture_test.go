@@ -33,7 +33,12 @@ const (
 		"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":40,"sliding_window":4,"eos_token_id":1,"torch_dtype":"float32"}`
 	smallNeoX = `{"model_type":"gpt_neox","hidden_size":32,"intermediate_size":24,"num_hidden_layers":3,
 		"num_attention_heads":4,"vocab_size":40,"torch_dtype":"float32"}`
+	smallMoE = `{"model_type":"qwen2_moe","hidden_size":16,"intermediate_size":24,"num_hidden_layers":3,"num_attention_heads":4,
+		"num_key_value_heads":2,"num_experts":5,"num_experts_per_tok":2,"moe_intermediate_size":12,
+		"shared_expert_intermediate_size":8,"mlp_only_layers":[0],"vocab_size":40,"torch_dtype":"float32"}`
 )
+
+var smallConfigs = []string{smallLlama, smallGemma, smallNeoX, smallMoE}
 
 // namedShape is a tensor that an architecture asks for.
 type namedShape struct {

@@ -29,7 +29,7 @@ func sum(parts ...[]float32) []float32 {
 
 func TestResidualIdentities(t *testing.T) {
 	device := cpu(t)
-	for _, text := range []string{smallLlama, smallGemma, smallNeoX} {
+	for _, text := range smallConfigs {
 		m := loadSmall(t, text, device)
 		for layer := range m.Info().Layers {
 			pre, post := tapAt(ResidPre, layer), tapAt(ResidPost, layer)
@@ -108,7 +108,7 @@ func TestSelectedRowsAndHeads(t *testing.T) {
 // TestChunksAndBatches runs a prompt whole, in chunks behind a cache and beside others.
 func TestChunksAndBatches(t *testing.T) {
 	device := cpu(t)
-	for _, text := range []string{smallLlama, smallGemma, smallNeoX} {
+	for _, text := range smallConfigs {
 		m := loadSmall(t, text, device)
 		whole := &Sequence{Tokens: somePrompt, Want: AllLogits}
 		mustForward(t, m, whole)
@@ -141,7 +141,7 @@ func TestChunksAndBatches(t *testing.T) {
 // TestEditsActBeforeTaps changes every editable point and looks at it.
 func TestEditsActBeforeTaps(t *testing.T) {
 	device := cpu(t)
-	for _, text := range []string{smallLlama, smallGemma, smallNeoX} {
+	for _, text := range smallConfigs {
 		m := loadSmall(t, text, device)
 		for _, row := range pointTable {
 			address := Address{row.point, 1}
