@@ -48,6 +48,14 @@ type Service interface {
 	ActivationSource(ctx context.Context, r SourceRequest) ([]SourceResult, error)
 	ActivationRaw(ctx context.Context, r RawRequest) (RawResult, error)
 	ActivationAttention(ctx context.Context, r AttentionRequest) (AttentionResult, error)
+
+	SourceVector(ctx context.Context, r VectorRequest) (VectorResult, error)
+	Neighbours(ctx context.Context, r NeighboursRequest) ([]Neighbour, error)
+	Similarity(ctx context.Context, r SimilarityRequest) (SimilarityResult, error)
+
+	// Reload loads the model and the sources again; customModel replaces the configured
+	// model, "" means the configured one.
+	Reload(ctx context.Context, customModel string) error
 }
 
 // Status is the state of the load.

@@ -133,12 +133,19 @@ func (c *catalogue) released(id string) (sae.Row, error) {
 		}
 		var unknown *sae.UnknownSourceError
 		if errors.As(err, &unknown) {
-			return row, invalid("Found 0 entries when searching for %s/%s%s", unknown.Model, id, didYouMean(unknown.Suggestions))
+			refused := invalid("Found 0 entries when searching for %s/%s%s", unknown.Model, id, didYouMean(unknown.Suggestions))
+			refused.Cause = errUnknownSource
+			return row, refused
 		}
 		return row, err
 	}
-	return sae.Row{}, invalid("Found 0 entries when searching for source %s", pythonQuote(id))
+	refused := invalid("Found 0 entries when searching for source %s", pythonQuote(id))
+	refused.Cause = errUnknownSource
+	return sae.Row{}, refused
 }
+
+// errUnknownSource is the cause of a lookup that finds nothing, released or not.
+var errUnknownSource = errors.New("no such source")
 
 func didYouMean(names []string) string {
 	if len(names) == 0 {

@@ -67,6 +67,7 @@ type LocalSource struct {
 // Limits of the interface that no setting changes.
 const (
 	maxResults     = 1000 // features in an answer of all
+	maxNeighbours  = 128  // features in an answer of neighbours
 	maxBatch       = 4    // prompts of a batch request
 	maxRawBatch    = 16   // prompts of a raw request
 	batchDivisor   = 4    // a batch prompt may have this part of the token limit

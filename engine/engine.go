@@ -15,6 +15,8 @@ type Engine struct {
 	life      context.Context // ends with Close
 	stop      context.CancelFunc
 	world     atomic.Pointer[world] // nil until the load is done
+	// custom is the model a reload asked for instead of the configured one, nil for none.
+	custom atomic.Pointer[string]
 
 	mu     sync.Mutex
 	failed string
@@ -45,7 +47,8 @@ func (e *Engine) Status() Status {
 
 // modelName is the model as it was configured, or the name of the one in the binary.
 func (e *Engine) modelName() string {
-	if id := e.config.weightsID(); id != "" {
+	config := e.effective()
+	if id := config.weightsID(); id != "" {
 		return id
 	}
 	if e.config.Demo != nil {
@@ -82,26 +85,6 @@ func serve[R any](ctx context.Context, e *Engine, verb func(w *world) (R, error)
 		return nothing, failure(err)
 	}
 	return result, nil
-}
-
-// Reload loads the configured model and sources again. Requests wait meanwhile; when the
-// load fails the engine is no longer ready and Status holds the reason.
-func (e *Engine) Reload(ctx context.Context) error {
-	resume, err := e.admission.drain(ctx)
-	if err != nil {
-		return failure(err)
-	}
-	defer resume()
-	old := e.world.Load()
-	if old == nil {
-		return e.errNotReady()
-	}
-	old.close()
-	if err := e.Load(ctx); err != nil {
-		e.world.CompareAndSwap(old, nil)
-		return err
-	}
-	return nil
 }
 
 // Close refuses new requests, waits for those under way and gives back everything.

@@ -206,7 +206,7 @@ func TestReloadAndClose(t *testing.T) {
 	var reloads sync.WaitGroup
 	for range 3 {
 		reloads.Go(func() {
-			if err := e.Reload(t.Context()); err != nil {
+			if err := e.Reload(t.Context(), ""); err != nil {
 				t.Error(err)
 			}
 		})

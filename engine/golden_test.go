@@ -35,6 +35,7 @@ type recordedCase struct {
 	}
 	Tolerance     tolerance
 	Deterministic *bool
+	Ignore        []string // dotted paths that are not compared
 }
 
 // TestGoldenEngine asks an engine over the recorded worlds what the reference was asked, and
@@ -152,7 +153,7 @@ func (c *recordedCase) compare(answer any, err error) []string {
 	if body == nil || err != nil {
 		return nil
 	}
-	comparison := comparison{tolerance: c.Tolerance.orDefault()}
+	comparison := comparison{tolerance: c.Tolerance.orDefault(), ignore: c.Ignore}
 	var want any
 	_ = json.Unmarshal(body, &want)
 	got := asJSON(answer)

@@ -76,6 +76,10 @@ var verbs = map[string]verb{
 	"/v1/activation/source":              askSource,
 	"/v1/activation/raw":                 askRaw,
 	"/v1/activation/attention":           askAttention,
+
+	"/v1/util/sae-vector":                 askVector,
+	"/v1/util/sae-topk-by-decoder-cossim": askNeighbours,
+	"/v1/util/similarity-matrix-pred":     askSimilarity,
 }
 
 type object = map[string]any

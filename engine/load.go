@@ -109,7 +109,8 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 
 // open opens the repository of the weights. The demo belongs to the caller and stays open.
 func (e *Engine) open(ctx context.Context, w *world) (hub.Snapshot, error) {
-	id := e.config.weightsID()
+	config := e.effective()
+	id := config.weightsID()
 	if id == "" {
 		if e.config.Demo == nil {
 			return nil, errors.New("no model was named and none is built in: name one, such as gpt2-small")
@@ -203,7 +204,8 @@ func resolveDType(configured, stored string) string {
 // what is served, and those of folders.
 func (e *Engine) localSources() ([]LocalSource, error) {
 	var locals []LocalSource
-	if e.config.weightsID() == "" {
+	config := e.effective()
+	if config.weightsID() == "" {
 		locals = append(locals, e.config.DemoSources...)
 	}
 	for _, folder := range e.config.SourceFolders {
@@ -222,7 +224,8 @@ func (e *Engine) offerSources(w *world) error {
 	if err != nil {
 		return err
 	}
-	if w.catalogue, err = newCatalogue(&e.config, locals, w.info.Layers); err != nil {
+	config := e.effective()
+	if w.catalogue, err = newCatalogue(&config, locals, w.info.Layers); err != nil {
 		return err
 	}
 	var life context.Context

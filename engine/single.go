@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math/big"
 
 	"npinf/kernels"
 	"npinf/model"
@@ -35,9 +36,9 @@ func (w *world) singleFeature(ctx context.Context, r SingleRequest) ([]SingleRes
 	if err != nil {
 		return nil, err
 	}
-	number, ok := pythonInt(*r.Index)
-	if !ok {
-		return nil, invalid("invalid literal for int() with base 10: %s", pythonQuote(*r.Index))
+	number, err := featureNumber(*r.Index)
+	if err != nil {
+		return nil, err
 	}
 	prompts, err := w.singlePrompts(r)
 	if err != nil {
@@ -48,8 +49,9 @@ func (w *world) singleFeature(ctx context.Context, r SingleRequest) ([]SingleRes
 		return nil, err
 	}
 	defer source.release()
-	if !number.IsInt64() || number.Int64() < 0 || number.Int64() >= int64(source.features) {
-		return nil, errFeature(number.String(), source.facts)
+	feature, err := source.feature(number)
+	if err != nil {
+		return nil, err
 	}
 	addresses := append(w.attributionAddresses([]facts{source.facts}, prompts), source.address)
 	c, err := w.capture(ctx, prompts, func(int) []*model.Tap { return tapsAt(addresses) })
@@ -57,12 +59,24 @@ func (w *world) singleFeature(ctx context.Context, r SingleRequest) ([]SingleRes
 		return nil, err
 	}
 	defer c.release()
-	return w.featureResults(ctx, prompts, c, source, int(number.Int64()))
+	return w.featureResults(ctx, prompts, c, source, feature)
 }
 
-// errFeature refuses a feature index that the source does not have.
-func errFeature(index string, source facts) *Error {
-	return invalid("Feature index %s is out of range for %s, which has %d features", index, source.id, source.features)
+// featureNumber reads a feature index, which may be any whole number.
+func featureNumber(index string) (*big.Int, error) {
+	number, ok := pythonInt(index)
+	if !ok {
+		return nil, invalid("invalid literal for int() with base 10: %s", pythonQuote(index))
+	}
+	return number, nil
+}
+
+// feature refuses an index that the source does not have.
+func (f facts) feature(number *big.Int) (int, error) {
+	if !number.IsInt64() || number.Int64() < 0 || number.Int64() >= int64(f.features) {
+		return 0, invalid("Feature index %s is out of range for %s, which has %d features", number, f.id, f.features)
+	}
+	return int(number.Int64()), nil
 }
 
 // singlePrompts tokenises the prompts; each must have something besides the BOS.

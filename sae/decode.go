@@ -84,8 +84,8 @@ func (s *Source) decoderRow(feature int) ([]float32, error) {
 }
 
 // DecoderCosines returns the cosine similarity of every decoder row with a vector of
-// OutputWidth elements. Rows and vectors of length zero, and values that are not finite,
-// count as 0.
+// OutputWidth elements, NaN where a row or the vector is not finite. Rows and vectors of
+// length zero give 0.
 func (s *Source) DecoderCosines(vector []float32) ([]float32, error) {
 	if s.decoder.rows.Data == nil {
 		return nil, errors.New("neurons have no decoder directions; use a sparse autoencoder")
@@ -102,9 +102,10 @@ func (s *Source) DecoderCosines(vector []float32) ([]float32, error) {
 	for i, dot := range dots {
 		divisor := float64(s.decoder.divisor(i))
 		cosine := dot / divisor / max(math.Sqrt(squares[i]*length)/divisor, 1e-8)
-		if !math.IsNaN(cosine) && !math.IsInf(cosine, 0) {
-			cosines[i] = float32(cosine)
+		if math.IsInf(cosine, 0) {
+			cosine = math.NaN()
 		}
+		cosines[i] = float32(cosine)
 	}
 	return cosines, nil
 }

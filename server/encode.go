@@ -63,6 +63,12 @@ func (e *encoder) integer(n int) {
 	e.json = strconv.AppendInt(e.json, int64(n), 10)
 }
 
+// literal writes the digits of an integer.
+func (e *encoder) literal(digits string) {
+	e.separate()
+	e.json = append(e.json, digits...)
+}
+
 func (e *encoder) number(f float64) {
 	e.separate()
 	e.nonFinite = e.nonFinite || math.IsNaN(f) || math.IsInf(f, 0)

@@ -16,6 +16,7 @@ type fake struct {
 	during   func(context.Context) // called at the start of each method
 	tokenize func(engine.TokenizeRequest) engine.Tokenized
 	values   []float32 // what activations are
+	reloaded string    // the model of the last Reload
 }
 
 func readyFake() *fake {
@@ -93,4 +94,21 @@ func (f *fake) ActivationRaw(ctx context.Context, r engine.RawRequest) (engine.R
 
 func (f *fake) ActivationAttention(ctx context.Context, r engine.AttentionRequest) (engine.AttentionResult, error) {
 	return engine.AttentionResult{Length: 2, Indices: []int{0, 2}, Values: []float64{1, 0.3454}, Max: 0.3454, Tokens: []string{"a", "b"}}, f.start(ctx)
+}
+
+func (f *fake) SourceVector(ctx context.Context, r engine.VectorRequest) (engine.VectorResult, error) {
+	return engine.VectorResult{Vector: f.values, Hook: "blocks.5.hook_resid_pre"}, f.start(ctx)
+}
+
+func (f *fake) Neighbours(ctx context.Context, r engine.NeighboursRequest) ([]engine.Neighbour, error) {
+	return []engine.Neighbour{{Index: 5, Cosine: f.values[0]}}, f.start(ctx)
+}
+
+func (f *fake) Similarity(ctx context.Context, r engine.SimilarityRequest) (engine.SimilarityResult, error) {
+	return engine.SimilarityResult{Matrix: [][]float32{f.values}, Tokens: []string{r.Text}}, f.start(ctx)
+}
+
+func (f *fake) Reload(ctx context.Context, customModel string) error {
+	f.reloaded = customModel
+	return f.start(ctx)
 }

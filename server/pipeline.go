@@ -35,7 +35,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		defer func() {
 			level := slog.LevelInfo
-			if r := s.routes[c.Request().URL.Path]; r != nil && r.access != secretNeeded {
+			if r := s.routes[c.Request().URL.Path]; r != nil && !r.access.needsSecret() {
 				level = slog.LevelDebug // probes come every few seconds
 			}
 			s.log.Log(c.Request().Context(), level, "request", "request", id,
@@ -96,10 +96,11 @@ func (s *Server) answerErrors(next echo.HandlerFunc) echo.HandlerFunc {
 // awaitReady refuses requests while there is no model.
 func (s *Server) awaitReady(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if r := s.routes[c.Request().URL.Path]; r != nil && r.access == probe {
+		status, r := s.service.Status(), s.routes[c.Request().URL.Path]
+		if r != nil && r.access == probe {
 			return next(c)
 		}
-		if status := s.service.Status(); !status.Ready {
+		if !status.Ready && (status.Failed == "" || r == nil || r.access != reloads) {
 			return refuse(http.StatusInternalServerError, notInitialized(status.Failed))
 		}
 		return next(c)
@@ -118,7 +119,7 @@ func (s *Server) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 	want := sha256.Sum256([]byte(s.options.Secret))
 	return func(c echo.Context) error {
 		r := s.routes[c.Request().URL.Path]
-		if s.options.Secret == "" || r != nil && r.access != secretNeeded {
+		if s.options.Secret == "" || r != nil && !r.access.needsSecret() {
 			return next(c)
 		}
 		// Digests are compared, so that the time tells nothing of the secret's length either.

@@ -231,8 +231,8 @@ func TestBothEndingsOfRun(t *testing.T) {
 
 func TestUnservedRoutesSaySo(t *testing.T) {
 	h := New(readyFake(), Options{Logger: quiet()}).Handler()
-	w := ask(h, "POST", "/v1/util/sae-vector", `{"model":"m","source":"s","index":1}`)
-	if w.Code != 501 || w.Body.String() != `{"error":"/v1/util/sae-vector is not available in this version of npinf"}` {
+	w := ask(h, "POST", "/v1/lens/prompt", `{"model":"m","type":[]}`)
+	if w.Code != 501 || w.Body.String() != `{"error":"/v1/lens/prompt is not available in this version of npinf"}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -247,5 +247,29 @@ func TestViewerIsServed(t *testing.T) {
 		if strings.Contains(w.Body.String(), "://") {
 			t.Errorf("%s reaches for the network", path)
 		}
+	}
+}
+
+// TestInitialize answers after a failed load as well, and never without the secret.
+func TestInitialize(t *testing.T) {
+	service := readyFake()
+	h := New(service, Options{Logger: quiet(), Secret: "x"}).Handler()
+	if w := ask(h, "POST", "/initialize", ""); w.Code != 401 {
+		t.Errorf("without a secret: %d %s", w.Code, w.Body)
+	}
+	if w := ask(h, "POST", "/initialize", "", "X-SECRET-KEY", "x"); w.Code != 200 || w.Body.String() != "null" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	service.status = engine.Status{Failed: "no model"}
+	if w := ask(h, "POST", "/initialize?custom_hf_model_id=a/b", "", "X-SECRET-KEY", "x"); w.Code != 200 || service.reloaded != "a/b" {
+		t.Errorf("after a failed load: %d %s, model %q", w.Code, w.Body, service.reloaded)
+	}
+	service.err = &engine.Error{Code: engine.NotReady, Message: "Server not initialized. Initialization error: still none"}
+	if w := ask(h, "POST", "/initialize", "", "X-SECRET-KEY", "x"); w.Code != 500 || !strings.Contains(w.Body.String(), "still none") {
+		t.Errorf("a load that fails again: %d %s", w.Code, w.Body)
+	}
+	service.status = engine.Status{}
+	if w := ask(h, "POST", "/initialize", "", "X-SECRET-KEY", "x"); w.Code != 500 || w.Body.String() != `{"error":"Server not initialized."}` {
+		t.Errorf("during the first load: %d %s", w.Code, w.Body)
 	}
 }

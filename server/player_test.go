@@ -231,3 +231,38 @@ func (p *player) ActivationAttention(_ context.Context, _ engine.AttentionReques
 	err := p.load(&b)
 	return engine.AttentionResult{Length: b.SeqLen, Indices: b.AttentionIndices, Values: b.AttentionValues, Max: b.MaxActivation, Tokens: b.Tokens}, err
 }
+
+func (p *player) SourceVector(_ context.Context, _ engine.VectorRequest) (engine.VectorResult, error) {
+	var b struct {
+		Vector   []float32
+		HookName string
+	}
+	err := p.load(&b)
+	return engine.VectorResult{Vector: b.Vector, Hook: b.HookName}, err
+}
+
+func (p *player) Neighbours(_ context.Context, _ engine.NeighboursRequest) ([]engine.Neighbour, error) {
+	var b struct {
+		TopkDecoderCossimFeatures []struct {
+			Feature          struct{ Index int }
+			CosineSimilarity float32
+		}
+	}
+	err := p.load(&b)
+	var out []engine.Neighbour
+	for _, n := range b.TopkDecoderCossimFeatures {
+		out = append(out, engine.Neighbour{Index: n.Feature.Index, Cosine: n.CosineSimilarity})
+	}
+	return out, err
+}
+
+func (p *player) Similarity(_ context.Context, _ engine.SimilarityRequest) (engine.SimilarityResult, error) {
+	var b struct {
+		Matrix [][]float32 `json:"similarity_matrix"`
+		Tokens []string
+	}
+	err := p.load(&b)
+	return engine.SimilarityResult{Matrix: b.Matrix, Tokens: b.Tokens}, err
+}
+
+func (p *player) Reload(_ context.Context, _ string) error { return p.load(new(any)) }

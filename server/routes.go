@@ -23,7 +23,10 @@ const (
 	secretNeeded access = iota
 	open                // needs no secret
 	probe               // needs no secret, and answers before the model is loaded
+	reloads             // needs the secret, and also answers when a load has failed
 )
+
+func (a access) needsSecret() bool { return a == secretNeeded || a == reloads }
 
 const get, post = http.MethodGet, http.MethodPost
 
@@ -35,7 +38,7 @@ var routes = []route{
 	{get, "/openapi.json", nil, (*Server).document, secretNeeded},
 	{get, "/docs", nil, (*Server).viewer, secretNeeded},
 	{get, "/redoc", nil, (*Server).viewer, secretNeeded},
-	{post, "/initialize", nil, (*Server).unavailable, secretNeeded},
+	{post, "/initialize", nil, (*Server).initialize, reloads},
 
 	{get, "/v1/capabilities", nil, (*Server).capabilities, secretNeeded},
 	{post, "/v1/tokenize", tokenizeRequest, (*Server).tokenize, secretNeeded},
@@ -51,9 +54,9 @@ var routes = []route{
 	{post, "/v1/activation/raw", rawRequest, (*Server).raw, secretNeeded},
 	{post, "/v1/activation/attention", attentionRequest, (*Server).attention, secretNeeded},
 
-	{post, "/v1/util/sae-vector", vectorRequest, (*Server).unavailable, secretNeeded},
-	{post, "/v1/util/sae-topk-by-decoder-cossim", neighboursRequest, (*Server).unavailable, secretNeeded},
-	{post, "/v1/util/similarity-matrix-pred", similarityRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/util/sae-vector", vectorRequest, (*Server).sourceVector, secretNeeded},
+	{post, "/v1/util/sae-topk-by-decoder-cossim", neighboursRequest, (*Server).neighbours, secretNeeded},
+	{post, "/v1/util/similarity-matrix-pred", similarityRequest, (*Server).similarity, secretNeeded},
 
 	{post, "/v1/steer/completion", steerRequest, (*Server).unavailable, secretNeeded},
 	{post, "/v1/steer/completion-chat", steerChatRequest, (*Server).unavailable, secretNeeded},

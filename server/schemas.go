@@ -94,8 +94,8 @@ func perToken() []schema.Field {
 
 // Sources.
 var (
-	feature       = fields(required("model", text), required("source", text), required("index", integer))
-	vectorRequest = fields(required("model", text), required("source", text), required("index", integer))
+	feature       = fields(required("model", text), required("source", text), required("index", integer.Literal()))
+	vectorRequest = feature
 
 	neighboursRequest = fields(
 		optional("feature", schema.Nested(feature).Nullable()),

@@ -17,6 +17,9 @@ func scalar(t Type, v pyjson.Value) (any, string) {
 		}
 		return v.Text(), ""
 	case integer:
+		if v.Kind() == pyjson.Integer && t.literal {
+			return v.Text(), ""
+		}
 		if v.Kind() == pyjson.Integer {
 			return clamp(v.Text()), ""
 		}

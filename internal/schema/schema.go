@@ -22,6 +22,7 @@ const (
 type Type struct {
 	kind     kind
 	lax      bool
+	literal  bool // of an integer: kept as its digits
 	nullable bool
 	item     *Type    // of a list
 	model    *Model   // of an object
@@ -54,6 +55,9 @@ func Nested(m *Model) Type { return Type{kind: object, model: m} }
 
 // Nullable also allows null, which counts as absent.
 func (t Type) Nullable() Type { t.nullable = true; return t }
+
+// Literal keeps an integer as the text of its digits, because it may be larger than an int.
+func (t Type) Literal() Type { t.literal = true; return t }
 
 // AtLeastItems asks for a list of n items or more.
 func (t Type) AtLeastItems(n int) Type { t.minItems = n; return t }

@@ -18,7 +18,7 @@ func pointer[T any](v Values, name string) *T {
 	return nil
 }
 
-// Text returns the field of type Text or Choice.
+// Text returns the field of type Text, Choice or Integer.Literal.
 func (v Values) Text(name string) string { return get[string](v, name) }
 
 // OptionalText returns the field of type Text, nil where it is absent.
