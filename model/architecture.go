@@ -33,7 +33,17 @@ type embedding struct {
 	positionOffset int     // row of position 0 (OPT: 2)
 
 	multiplier float32 // after the point "embeddings" (Granite); 1 = none
+	perLayer   *perLayerEmbedding
 	projection *linear // project_in of OPT-350m, or nil
+}
+
+// perLayerEmbedding gives every block a vector of its own for each token (Gemma 4): half
+// looked up, half projected from the embedding.
+type perLayerEmbedding struct {
+	width      int     // of one block's vector
+	tokens     *linear // [vocabulary, blocks·width]
+	projection *linear // [blocks·width, d_model]
+	norm       *norm   // on each block's vector of the projection
 }
 
 // head turns the last residual into logits.
@@ -61,7 +71,28 @@ type block struct {
 	attention          attention
 	mlp                mlp
 	experts            *experts // replaces mlp, or nil
-	residualMultiplier float32  // on each sublayer's output (Granite); 1 = none
+	beside             *besideMLP
+	perLayer           *perLayerBranch
+	residualMultiplier float32 // on each sublayer's output (Granite); 1 = none
+
+	scalar      string  // name of a number that multiplies the block's output (Gemma 4), "" = none
+	scalarValue float32 // loaded
+}
+
+// perLayerBranch adds what a block makes of its per-layer embedding e: the residual x
+// grows by norm(projection(f(gate(x))·e)).
+type perLayerBranch struct {
+	gate, projection *linear // [width of e, d_model], [d_model, width of e]
+	activation       kernels.Activation
+	norm             *norm
+}
+
+// besideMLP is a mixture of experts next to a dense MLP (Gemma 4). The sublayer's output
+// is mlpNorm(dense output) + postNorm(experts(preNorm(residual))).
+type besideMLP struct {
+	experts                    *experts
+	mlpNorm, preNorm, postNorm *norm
+	routerNorm                 *norm // in front of the router, which reads the residual
 }
 
 // attention is multi-head attention with grouped keys and values.
@@ -74,6 +105,13 @@ type attention struct {
 	fused   *linear
 	grouped bool
 	clip    float32 // queries, keys and values are clamped to ±clip; 0 = none
+
+	// value nil without fused: the values are the keys before their norm (Gemma 4).
+	valueNorm *norm // on the values, or nil
+	// Layers that share use the keys and values of layer sharedFrom and have none of their
+	// own; kept layers are such a source.
+	shares, kept bool
+	sharedFrom   int
 
 	queryNorm, keyNorm *norm   // before the rotation, or nil
 	rotary             *rotary // nil: no rotation
@@ -112,6 +150,9 @@ type experts struct {
 	stacked *stackedExperts // nil: every expert has tensors of its own
 	limit   float32         // gpt-oss' clamped activation; 0 = the experts' own activation
 
+	scales      string    // name of a factor per expert on the chosen weights, "" = none
+	scaleValues []float32 // loaded
+
 	shared     *mlp    // an MLP that every row passes as well, or nil
 	sharedGate *linear // [1, width]; its sigmoid weighs the shared MLP
 }
@@ -122,6 +163,14 @@ type stackedExperts struct {
 	inFirst      bool   // stored [experts, in, out]
 	interleaved  bool   // gate and up alternate: even rows are gates
 	bias         bool
+}
+
+// anyExperts returns the block's experts, wherever they stand.
+func (b *block) anyExperts() *experts {
+	if b.beside != nil {
+		return b.beside.experts
+	}
+	return b.experts
 }
 
 func (m *mlp) gated() bool { return m.gate != nil || m.gateUp != nil }
@@ -148,6 +197,9 @@ type norm struct {
 	bias   bool
 	addOne bool // the gain is 1 + weight (Gemma)
 	bare   bool
+
+	unsuffixed bool    // the tensor is called name, without ".weight"
+	factor     float32 // on the gain; 0 = 1
 
 	loaded kernels.Norm
 }

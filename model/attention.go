@@ -7,28 +7,13 @@ import "npinf/kernels"
 func (r *run) attention(layer int, a *attention, in, z kernels.Buffer) {
 	mark := r.mark()
 	defer r.free(mark)
-	q, k, v := r.project(layer, a, in)
-	if a.clip > 0 {
-		for _, b := range []kernels.Buffer{q, k, v} {
-			clamp(r.device, b, a.clip)
-		}
-	}
-	if a.queryNorm != nil {
-		r.visit(QNormIn, layer, q)
-		r.normalize(q, q, a.queryNorm)
-		r.visit(QNormOut, layer, q)
-		r.visit(KNormIn, layer, k)
-		r.normalize(k, k, a.keyNorm)
-		r.visit(KNormOut, layer, k)
-	}
-	if a.rotary != nil {
-		r.rotate(q, a.rotary, a.heads, a.headDim)
-		r.rotate(k, a.rotary, a.kvHeads, a.headDim)
-	}
+	q, k, v := r.queriesKeysValues(layer, a, in)
 	for _, m := range r.active {
 		rows := func(b kernels.Buffer) kernels.Buffer { return r.device.View(b, m.start, m.count, 0, b.Width) }
 		keys, values := rows(k), rows(v)
-		if m.Cache != nil {
+		if m.Cache != nil && a.shares {
+			keys, values = m.Cache.all(a.sharedFrom, m.count)
+		} else if m.Cache != nil {
 			keys, values = m.Cache.append(layer, keys, values)
 		}
 		job := kernels.Attention{
@@ -41,6 +26,55 @@ func (r *run) attention(layer int, a *attention, in, z kernels.Buffer) {
 		r.visitAttention(AttnProbs, layer, m, job)
 	}
 	r.visit(Z, layer, z)
+}
+
+// queriesKeysValues makes what enters the attention product, after clamp, norms and
+// rotation. A layer that shares takes the keys and values of an earlier one.
+func (r *run) queriesKeysValues(layer int, a *attention, in kernels.Buffer) (q, k, v kernels.Buffer) {
+	if a.shares {
+		q = r.buffer(in.Rows, a.queryWidth())
+		r.linear(q, in, a.query)
+	} else {
+		q, k, v = r.project(layer, a, in)
+	}
+	if a.clip > 0 {
+		for _, b := range []kernels.Buffer{q, k, v} {
+			clamp(r.device, b, a.clip)
+		}
+	}
+	if a.queryNorm != nil {
+		r.visit(QNormIn, layer, q)
+		r.normalize(q, q, a.queryNorm)
+		r.visit(QNormOut, layer, q)
+	}
+	r.rotate(q, a.rotary, a.heads, a.headDim)
+	if a.shares {
+		source := r.kept[a.sharedFrom]
+		rows := func(b kernels.Buffer) kernels.Buffer { return r.device.View(b, 0, q.Rows, 0, b.Width) }
+		return q, rows(source.keys), rows(source.values)
+	}
+	if a.keyNorm != nil {
+		r.visit(KNormIn, layer, k)
+		r.normalize(k, k, a.keyNorm)
+		r.visit(KNormOut, layer, k)
+	}
+	if a.valueNorm != nil {
+		r.normalize(v, v, a.valueNorm)
+	}
+	r.visit(HeadValues, layer, v)
+	r.rotate(k, a.rotary, a.kvHeads, a.headDim)
+	if a.kept {
+		r.keepKeysValues(layer, k, v)
+	}
+	return q, k, v
+}
+
+// keepKeysValues copies keys and values that later layers share.
+func (r *run) keepKeysValues(layer int, k, v kernels.Buffer) {
+	kept := keysValues{r.device.NewBuffer(k.Rows, k.Width), r.device.NewBuffer(v.Rows, v.Width)}
+	r.device.Copy(kept.keys, k)
+	r.device.Copy(kept.values, v)
+	r.kept[layer] = kept
 }
 
 // project makes queries [rows, heads·headDim], keys and values [rows, kvHeads·headDim].
@@ -56,10 +90,13 @@ func (r *run) project(layer int, a *attention, in kernels.Buffer) (q, k, v kerne
 		q, k, v = r.buffer(in.Rows, a.queryWidth()), r.buffer(in.Rows, a.keyWidth()), r.buffer(in.Rows, a.keyWidth())
 		r.linear(q, in, a.query)
 		r.linear(k, in, a.key)
-		r.linear(v, in, a.value)
-		r.visit(Value, layer, v)
+		if a.value != nil {
+			r.linear(v, in, a.value)
+			r.visit(Value, layer, v)
+		} else {
+			r.device.Copy(v, k)
+		}
 	}
-	r.visit(HeadValues, layer, v)
 	return q, k, v
 }
 
@@ -87,8 +124,11 @@ func (r *run) visitFused(layer int, a *attention, fused kernels.Buffer) {
 	r.free(mark)
 }
 
-// rotate applies a rotary embedding to the first rows of the run.
+// rotate applies a rotary embedding to the first rows of the run; nil rotates nothing.
 func (r *run) rotate(x kernels.Buffer, rotary *rotary, heads, headDim int) {
+	if rotary == nil {
+		return
+	}
 	t, ok := r.rotations[rotary]
 	if !ok {
 		t.cosine, t.sine = rotary.tables(r.device, r.positions[:x.Rows], r.lengthOf)

@@ -33,8 +33,11 @@ func (a *architecture) bind(b *binder) error {
 		if attention.sinks != "" {
 			attention.sinkRow = b.vector(b.prefix+attention.sinks, []int{attention.heads}, nil, 0)
 		}
-		if e := a.blocks[i].experts; e != nil && e.stacked != nil {
-			b.stackedExperts(e)
+		if scalar := a.blocks[i].scalar; scalar != "" {
+			a.blocks[i].scalarValue = b.number(b.prefix + scalar)
+		}
+		if e := a.blocks[i].anyExperts(); e != nil {
+			b.expertParts(e)
 		}
 	}
 	a.eachNorm(func(n *norm) { b.norm(b.prefix+n.name, n) })
@@ -53,11 +56,17 @@ func (a *architecture) eachLinear(visit func(*linear)) {
 		}
 	}
 	some(a.embedding.tokens, a.embedding.positions, a.embedding.projection, a.head.projection)
+	if p := a.embedding.perLayer; p != nil {
+		some(p.tokens, p.projection)
+	}
 	for i := range a.blocks {
 		b := &a.blocks[i]
 		some(b.attention.query, b.attention.key, b.attention.value, b.attention.output)
 		some(b.mlp.gate, b.mlp.up, b.mlp.gateUp, b.mlp.down)
-		if e := b.experts; e != nil {
+		if b.perLayer != nil {
+			some(b.perLayer.gate, b.perLayer.projection)
+		}
+		if e := b.anyExperts(); e != nil {
 			some(e.router, e.sharedGate)
 			if e.shared != nil {
 				some(e.shared.gate, e.shared.up, e.shared.down)
@@ -82,7 +91,16 @@ func (a *architecture) eachNorm(visit func(*norm)) {
 	}
 	for i := range a.blocks {
 		b := &a.blocks[i]
-		some(b.attnNorm, b.attnPostNorm, b.mlpNorm, b.mlpPostNorm, b.attention.queryNorm, b.attention.keyNorm)
+		some(b.attnNorm, b.attnPostNorm, b.mlpNorm, b.mlpPostNorm, b.attention.queryNorm, b.attention.keyNorm, b.attention.valueNorm)
+		if b.perLayer != nil {
+			some(b.perLayer.norm)
+		}
+		if b.beside != nil {
+			some(b.beside.mlpNorm, b.beside.preNorm, b.beside.postNorm, b.beside.routerNorm)
+		}
+	}
+	if a.embedding.perLayer != nil {
+		some(a.embedding.perLayer.norm)
 	}
 	some(a.finalNorm)
 }
@@ -191,10 +209,39 @@ func (b *binder) norm(name string, n *norm) {
 	if n.addOne {
 		add = 1
 	}
-	n.loaded.Gain = b.vector(name+".weight", n.shape, nil, add)
+	suffix := ".weight"
+	if n.unsuffixed {
+		suffix = ""
+	}
+	n.loaded.Gain = b.vector(name+suffix, n.shape, nil, add)
+	if n.factor != 0 && !n.loaded.Gain.IsZero() {
+		b.device.Scale(n.loaded.Gain, n.loaded.Gain, n.factor)
+	}
 	if n.bias {
 		n.loaded.Bias = b.vector(name+".bias", n.shape, nil, 0)
 	}
+}
+
+// number loads a tensor of one element.
+func (b *binder) number(name string) float32 {
+	values := b.numbers(name, 1)
+	if values == nil {
+		return 0
+	}
+	return values[0]
+}
+
+// numbers loads a vector that stays in host memory.
+func (b *binder) numbers(name string, count int) []float32 {
+	tensor, ok := b.Take(name, count)
+	if !ok {
+		return nil
+	}
+	values, err := tensor.Floats()
+	if err != nil {
+		b.Refuse(err)
+	}
+	return values
 }
 
 // fusedOrder tells which stored row of a fused projection is row i of q | k | v; nil when

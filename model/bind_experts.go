@@ -8,6 +8,16 @@ import (
 	"npinf/weights"
 )
 
+// expertParts loads what eachLinear leaves out of a mixture of experts.
+func (b *binder) expertParts(e *experts) {
+	if e.scales != "" {
+		e.scaleValues = b.numbers(b.prefix+e.scales, len(e.each))
+	}
+	if e.stacked != nil {
+		b.stackedExperts(e)
+	}
+}
+
 // stackedExperts loads experts whose matrices lie in one tensor each: gate and up
 // together, and down.
 func (b *binder) stackedExperts(e *experts) {

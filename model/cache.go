@@ -74,7 +74,13 @@ func (c *Cache) append(layer int, keys, values kernels.Buffer) (allKeys, allValu
 	l.values = c.grow(l.values, total, values.Width)
 	c.device.Copy(c.device.View(l.keys, c.length, keys.Rows, 0, keys.Width), keys)
 	c.device.Copy(c.device.View(l.values, c.length, values.Rows, 0, values.Width), values)
-	return c.device.View(l.keys, 0, total, 0, keys.Width), c.device.View(l.values, 0, total, 0, values.Width)
+	return c.all(layer, keys.Rows)
+}
+
+// all returns a layer's rows, the added new ones included.
+func (c *Cache) all(layer, added int) (keys, values kernels.Buffer) {
+	l, total := &c.layers[layer], c.length+added
+	return c.device.View(l.keys, 0, total, 0, l.keys.Width), c.device.View(l.values, 0, total, 0, l.values.Width)
 }
 
 // grow returns a buffer of at least rows rows that starts with the committed rows of old.

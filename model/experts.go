@@ -14,9 +14,9 @@ type routing struct {
 }
 
 // experts computes a mixture-of-experts sublayer, [rows, width]. Routing is decided on the
-// host; each expert then runs once, over the rows that chose it.
-func (r *run) experts(layer int, e *experts, in kernels.Buffer) kernels.Buffer {
-	choice := r.route(layer, e, in)
+// host, from routed; each expert then runs once, over the rows of in that chose it.
+func (r *run) experts(layer int, e *experts, routed, in kernels.Buffer) kernels.Buffer {
+	choice := r.route(layer, e, routed)
 	out := r.upload(in.Rows, in.Width, make([]float32, in.Rows*in.Width))
 	for expert := range e.each {
 		var rows []int
@@ -92,6 +92,9 @@ func (e *experts) choose(logits []float32) ([]int, []float32) {
 	weights := make([]float32, e.chosen)
 	for i, expert := range order {
 		weights[i] = float32(exponential(expert) / total)
+		if e.scaleValues != nil {
+			weights[i] *= e.scaleValues[expert]
+		}
 	}
 	return order, weights
 }
@@ -130,6 +133,17 @@ func (r *run) addShared(out, in kernels.Buffer, e *experts) {
 	}
 	r.device.Download(weights, gate)
 	r.addExpert(out, in, e.shared, 0, rows, weights)
+}
+
+// besideMLP adds a mixture of experts to the output of a dense MLP, each after its norm.
+func (r *run) besideMLP(layer int, b *besideMLP, dense kernels.Buffer) {
+	r.normalize(dense, dense, b.mlpNorm)
+	routed, in := r.buffer(dense.Rows, dense.Width), r.buffer(dense.Rows, dense.Width)
+	r.normalize(routed, r.stream, b.routerNorm)
+	r.normalize(in, r.stream, b.preNorm)
+	out := r.experts(layer, b.experts, routed, in)
+	r.normalize(out, out, b.postNorm)
+	r.device.Add(dense, dense, out)
 }
 
 // upload makes a scratch buffer of host data.

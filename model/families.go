@@ -26,6 +26,7 @@ var families = []family{
 	{types: []string{"gemma"}, describe: describeGemma},
 	{types: []string{"gemma2"}, describe: describeGemma2},
 	{types: []string{"gemma3_text", "gemma3"}, describe: describeGemma3},
+	{types: []string{"gemma4_text", "gemma4"}, describe: describeGemma4},
 	{types: []string{"gpt_neox"}, describe: describeNeoX},
 	{types: []string{"gpt_bigcode"}, describe: describeGPTBigCode},
 	{types: []string{"gpt_neo"}, describe: describeGPTNeo},

@@ -38,6 +38,9 @@ func (r *run) embed() {
 	}
 	r.device.Embed(embedded, e.tokens.weight, tokens, e.scale, false)
 	r.visit(Embeddings, -1, embedded)
+	if e.perLayer != nil {
+		r.embedPerLayer(e.perLayer, tokens, embedded)
+	}
 	if e.projection != nil {
 		r.linear(r.whole, embedded, e.projection)
 	}
@@ -78,17 +81,37 @@ func (r *run) block(layer int) {
 	} else {
 		mlpIn = r.input(layer, MLPIn, b.mlpNorm, b.normAfterSum)
 	}
-	if b.experts != nil {
-		out := r.experts(layer, b.experts, mlpIn)
-		r.addOutput(layer, MLPOut, MLPOutPost, out, b.mlpPostNorm, b.residualMultiplier)
-	} else {
-		act := r.mlp(layer, &b.mlp, mlpIn)
-		r.contribute(layer, MLPOut, MLPOutPost, act, b.mlp.down, b.mlpPostNorm, b.residualMultiplier)
-	}
+	r.feedForward(layer, b, mlpIn)
 	if b.normAfterSum {
 		r.normalize(r.stream, r.stream, b.mlpNorm)
 	}
+	if b.perLayer != nil {
+		r.addPerLayer(layer, b.perLayer)
+	}
+	if b.scalar != "" {
+		r.device.Scale(r.stream, r.stream, b.scalarValue)
+	}
 	r.visit(ResidPost, layer, r.stream)
+}
+
+// feedForward adds the MLP, or the experts in its place, to the residual stream.
+func (r *run) feedForward(layer int, b *block, in kernels.Buffer) {
+	if b.experts != nil {
+		out := r.experts(layer, b.experts, in, in)
+		r.visit(MLPOut, layer, out)
+		r.addOutput(layer, MLPOutPost, out, b.mlpPostNorm, b.residualMultiplier)
+		return
+	}
+	act := r.mlp(layer, &b.mlp, in)
+	if b.beside == nil {
+		r.contribute(layer, MLPOut, MLPOutPost, act, b.mlp.down, b.mlpPostNorm, b.residualMultiplier)
+		return
+	}
+	dense := r.buffer(r.stream.Rows, r.stream.Width)
+	r.linear(dense, act, b.mlp.down)
+	r.visit(MLPOut, layer, dense)
+	r.besideMLP(layer, b.beside, dense)
+	r.addOutput(layer, MLPOutPost, dense, b.mlpPostNorm, b.residualMultiplier)
 }
 
 // inputs makes what attention reads and, in parallel blocks, what the MLP reads: both
@@ -131,13 +154,13 @@ func (r *run) contribute(layer int, raw, post Point, x kernels.Buffer, l *linear
 	}
 	out := r.buffer(r.stream.Rows, r.stream.Width)
 	r.linear(out, x, l)
-	r.addOutput(layer, raw, post, out, n, multiplier)
+	r.visit(raw, layer, out)
+	r.addOutput(layer, post, out, n, multiplier)
 }
 
 // addOutput takes a sublayer's finished output through its norm and multiplier to the
 // residual stream.
-func (r *run) addOutput(layer int, raw, post Point, out kernels.Buffer, n *norm, multiplier float32) {
-	r.visit(raw, layer, out)
+func (r *run) addOutput(layer int, post Point, out kernels.Buffer, n *norm, multiplier float32) {
 	if n != nil {
 		r.normalize(out, out, n)
 	}

@@ -59,7 +59,7 @@ func (a *architecture) matrixElements() int64 {
 		if fused := a.blocks[i].attention.fused; fused != nil {
 			count(fused)
 		}
-		if e := a.blocks[i].experts; e != nil && e.stacked != nil {
+		if e := a.blocks[i].anyExperts(); e != nil && e.stacked != nil {
 			for j := range e.each {
 				count(e.each[j].gate)
 				count(e.each[j].up)

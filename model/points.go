@@ -76,6 +76,27 @@ func valueWidth(_ *architecture, b *block) int {
 	return b.attention.keyWidth()
 }
 
+func noValue(_ *architecture, b *block) string {
+	if b.attention.shares {
+		return fmt.Sprintf("uses the keys and values of layer %d in this layer", b.attention.sharedFrom)
+	}
+	return unless(b.attention.value != nil || b.attention.fused != nil, "has no value projection in this layer: its values are its keys")
+}
+
+func noKeyNorm(a *architecture, b *block) string {
+	if b.attention.shares {
+		return noValue(a, b)
+	}
+	return noQueryNorm(a, b)
+}
+
+func noKeys(a *architecture, b *block) string {
+	if b.attention.shares {
+		return noValue(a, b)
+	}
+	return ""
+}
+
 func noQueryNorm(a *architecture, b *block) string {
 	return unless(b.attention.queryNorm != nil, "has no norm on its queries and keys")
 }
@@ -136,12 +157,12 @@ var pointTable = []pointRow{
 	{point: ResidPre, stage: atInput, editable: true, width: modelWidth, hooks: []string{"hook_resid_pre"}},
 	{point: LN1Normalized, stage: atInput, width: modelWidth, refuse: noRMS, hooks: []string{"ln1.hook_normalized"}},
 	{point: AttnIn, stage: atAttention, editable: true, width: modelWidth, hooks: []string{"hook_attn_in", "attn.hook_in"}},
-	{point: Value, stage: atAttention, width: valueWidth, hooks: []string{"attn.hook_v", "hook_v"}},
-	{point: HeadValues, stage: atAttention, width: kvHeadsWidth},
+	{point: Value, stage: atAttention, width: valueWidth, refuse: noValue, hooks: []string{"attn.hook_v", "hook_v"}},
+	{point: HeadValues, stage: atAttention, width: kvHeadsWidth, refuse: noKeys},
 	{point: QNormIn, stage: atAttention, width: headsWidth, refuse: noQueryNorm, hooks: []string{"attn.q_norm.hook_in"}},
 	{point: QNormOut, stage: atAttention, width: headsWidth, refuse: noQueryNorm, hooks: []string{"attn.q_norm.hook_out"}},
-	{point: KNormIn, stage: atAttention, width: kvHeadsWidth, refuse: noQueryNorm, hooks: []string{"attn.k_norm.hook_in"}},
-	{point: KNormOut, stage: atAttention, width: kvHeadsWidth, refuse: noQueryNorm, hooks: []string{"attn.k_norm.hook_out"}},
+	{point: KNormIn, stage: atAttention, width: kvHeadsWidth, refuse: noKeyNorm, hooks: []string{"attn.k_norm.hook_in"}},
+	{point: KNormOut, stage: atAttention, width: kvHeadsWidth, refuse: noKeyNorm, hooks: []string{"attn.k_norm.hook_out"}},
 	{point: AttnScores, stage: atAttention, hooks: []string{"attn.hook_attn_scores", "hook_attn_scores"}},
 	{point: AttnProbs, stage: atAttention, hooks: []string{"attn.hook_pattern", "hook_pattern"}},
 	{point: Z, stage: atAttention, editable: true, width: headsWidth, hooks: []string{"attn.hook_z", "hook_z"}},

@@ -78,9 +78,12 @@ func (c *config) rotaryDictionary(kind string) (dict *config, nested bool) {
 
 func (r *rotaryReader) read() *rotary {
 	dim := int(float64(r.headDim)*r.partial) &^ 1
+	if r.dict != nil && r.dict.text("rope_type", "") == "proportional" && r.partial <= 1 {
+		dim = r.headDim
+	}
 	if dim < 2 || dim > r.headDim {
 		r.config.fail("partial_rotary_factor %g leaves %d of %d head dimensions to rotate", r.partial, dim, r.headDim)
-		dim = 2
+		return &rotary{dim: 2, scale: 1, frequencies: []float32{1}}
 	}
 	result := &rotary{dim: dim, scale: 1, frequencies: frequencies(r.theta, dim)}
 	if r.dict == nil {
@@ -92,6 +95,8 @@ func (r *rotaryReader) read() *rotary {
 	}
 	switch kind {
 	case "default", "mrope": // for text the axes of mrope are equal
+	case "proportional": // frequencies of the whole head, all but the first pairs standing still
+		clear(result.frequencies[int(r.partial*float64(r.headDim)/2):])
 	case "linear":
 		factor := r.factor()
 		for i := range result.frequencies {
@@ -104,7 +109,7 @@ func (r *rotaryReader) read() *rotary {
 	case "longrope":
 		r.longRoPE(result)
 	default:
-		r.dict.fail("rope_type = %q is not supported; supported: default, linear, llama3, yarn, longrope", kind)
+		r.dict.fail("rope_type = %q is not supported; supported: default, linear, llama3, yarn, longrope, proportional", kind)
 	}
 	return result
 }

@@ -21,6 +21,8 @@ type run struct {
 	whole     kernels.Buffer // [all rows, width], the residual stream
 	stream    kernels.Buffer // its rows that are still running
 
+	perLayer  kernels.Buffer     // [all rows, blocks·width] of Gemma 4, or zero
+	kept      map[int]keysValues // of layers that later ones share, by layer
 	visitors  map[Address]*visitors
 	rotations map[*rotary]tables
 	scratch   []kernels.Buffer
@@ -47,6 +49,9 @@ type visitor struct {
 	tap    *Tap
 	edit   *Edit
 }
+
+// keysValues are the new keys and values of all rows, as they enter the attention.
+type keysValues struct{ keys, values kernels.Buffer }
 
 type tables struct{ cosine, sine kernels.Buffer }
 
@@ -96,7 +101,7 @@ func (s *Sequence) discard(device kernels.Device) {
 // newRun lays out the rows and sorts taps and edits by address.
 func (m *Model) newRun(ctx context.Context, batch []*Sequence) *run {
 	r := &run{ctx: ctx, model: m, arch: m.arch, device: m.device,
-		visitors: map[Address]*visitors{}, rotations: map[*rotary]tables{}}
+		visitors: map[Address]*visitors{}, rotations: map[*rotary]tables{}, kept: map[int]keysValues{}}
 	for _, s := range batch {
 		s.Logits = kernels.Buffer{}
 		member := &member{Sequence: s, count: len(s.Tokens), need: m.needOf(s)}
@@ -227,6 +232,10 @@ func (r *run) free(mark int) {
 
 func (r *run) release() {
 	r.free(0)
+	for _, kept := range r.kept {
+		r.device.Release(kept.keys)
+		r.device.Release(kept.values)
+	}
 	for _, t := range r.rotations {
 		r.device.Release(t.cosine)
 		r.device.Release(t.sine)
