@@ -31,3 +31,5 @@ func rotateHead(_, _, _ []float32) { panic("no vector path in this build") }
 func offerRow(*top[FeatureValue], []float32) int { panic("no vector path in this build") }
 
 func transposeColumns(_, _ []float32, _, _, _ int) int { panic("no vector path in this build") }
+
+func widenVector([]float32, []uint16, DType) { panic("no vector path in this build") }

@@ -29,14 +29,14 @@ func (c *CPU) LoadWeight(m HostMatrix) (*Weight, error) {
 		if m.Transposed {
 			f32, own = transposed(c, f32, m.Out, m.In), true
 		}
-		w.placeF32(f32, own || m.Borrow)
+		c.placeF32(w, f32, own || m.Borrow)
 		return w, nil
 	}
 	u16, own := hostHalves(m.Data)
 	if m.Transposed {
 		u16, own = transposed(c, u16, m.Out, m.In), true
 	}
-	w.placeHalves(u16, m.DType, own || m.Borrow)
+	c.placeHalves(w, u16, m.DType, own || m.Borrow)
 	return w, nil
 }
 
@@ -77,25 +77,31 @@ func hostHalves(data []byte) (values []uint16, own bool) {
 	return values, true
 }
 
+// convertChunk is how many elements one thread converts at a time.
+const convertChunk = 64 << 10
+
 // placeF32 stores float32 values in w's type; keep says that values itself may be kept.
-func (w *Weight) placeF32(values []float32, keep bool) {
-	switch {
-	case w.DType == BF16:
-		w.u16 = newWeightData[uint16](len(values))
-		F32sToBF16s(w.u16, values)
-	case w.DType == F16:
-		w.u16 = newWeightData[uint16](len(values))
-		F32sToF16s(w.u16, values)
-	case keep:
+func (c *CPU) placeF32(w *Weight, values []float32, keep bool) {
+	if w.DType == F32 {
 		w.f32 = values
-	default:
-		w.f32 = newWeightData[float32](len(values))
-		copy(w.f32, values)
+		if !keep {
+			w.f32 = newWeightData[float32](len(values))
+			copy(w.f32, values)
+		}
+		return
 	}
+	w.u16 = newWeightData[uint16](len(values))
+	c.pool.split(len(values), convertChunk, func(lo, hi int) {
+		if w.DType == BF16 {
+			F32sToBF16s(w.u16[lo:hi], values[lo:hi])
+		} else {
+			F32sToF16s(w.u16[lo:hi], values[lo:hi])
+		}
+	})
 }
 
 // placeHalves stores 16-bit values of type from in w's type.
-func (w *Weight) placeHalves(values []uint16, from DType, keep bool) {
+func (c *CPU) placeHalves(w *Weight, values []uint16, from DType, keep bool) {
 	switch {
 	case w.DType == from && keep:
 		w.u16 = values
@@ -103,9 +109,15 @@ func (w *Weight) placeHalves(values []uint16, from DType, keep bool) {
 		w.u16 = newWeightData[uint16](len(values))
 		copy(w.u16, values)
 	default:
-		wide := make([]float32, len(values))
-		widen(wide, values, from)
-		w.placeF32(wide, true)
+		wide := newWeightData[float32](len(values))
+		c.pool.split(len(values), convertChunk, func(lo, hi int) {
+			if c.path == pathGeneric {
+				widen(wide[lo:hi], values[lo:hi], from)
+			} else {
+				widenVector(wide[lo:hi], values[lo:hi], from)
+			}
+		})
+		c.placeF32(w, wide, true)
 	}
 }
 

@@ -1,0 +1,36 @@
+// The exponential in eight lanes, shared by the elementwise functions and the softmax.
+// Constants: vectorConstants in vecmath_amd64.go.
+
+#define K(i) ·vectorConstants+(32*i)(SB)
+#define ONE K(12)
+
+// x = exp(x), using t and n: x = n·ln2 + r, then a polynomial in r times 2ⁿ in two factors,
+// so that results reach down to the subnormal and up to infinity. NaN stays NaN.
+#define EXP(x, t, n) \
+	VMOVUPS      K(4), t \
+	VMINPS       x, t, x \
+	VMOVUPS      K(5), t \
+	VMAXPS       x, t, x \
+	VMOVUPS      K(1), n \
+	VMOVUPS      K(0), t \
+	VFMADD213PS  n, x, t \
+	VSUBPS       n, t, n \
+	VFNMADD231PS K(2), n, x \
+	VFNMADD231PS K(3), n, x \
+	VMOVUPS      K(6), n \
+	VFMADD213PS  K(7), x, n \
+	VFMADD213PS  K(8), x, n \
+	VFMADD213PS  K(9), x, n \
+	VFMADD213PS  K(10), x, n \
+	VFMADD213PS  K(11), x, n \
+	VFMADD213PS  ONE, x, n \
+	VFMADD213PS  ONE, x, n \
+	VPSUBD       K(1), t, t \
+	VPSRAD       $1, t, x \
+	VPSUBD       x, t, t \
+	VPADDD       K(13), x, x \
+	VPADDD       K(13), t, t \
+	VPSLLD       $23, x, x \
+	VPSLLD       $23, t, t \
+	VMULPS       x, n, n \
+	VMULPS       t, n, x
