@@ -28,7 +28,7 @@ func (a *architecture) bind(b *binder) error {
 	for i := range a.blocks {
 		attention := &a.blocks[i].attention
 		if attention.fused != nil {
-			b.linear(b.prefix+attention.fused.name, attention.fused, attention.fusedOrder())
+			b.linear(b.prefix+attention.fused.name, attention.fused, attention.fusedOrder)
 		}
 		if attention.sinks != "" {
 			attention.sinkRow = b.vector(b.prefix+attention.sinks, []int{attention.heads}, nil, 0)
@@ -118,20 +118,28 @@ func (b *binder) head(a *architecture) {
 }
 
 // linear loads a matrix and its bias. order, when not nil, lists which rows go where:
-// row i of the loaded matrix is stored row order[i].
-func (b *binder) linear(name string, l *linear, order []int) {
+// row i of the loaded matrix is stored row order()[i]; it is asked only for tensors whose
+// shape is right.
+func (b *binder) linear(name string, l *linear, order func() []int) {
 	stored := []int{l.out, l.in}
 	if l.transposed {
 		stored = []int{l.in, l.out}
 	}
 	if tensor, ok := b.Take(name+".weight", stored...); ok {
-		if err := b.place(l, tensor, order); err != nil {
+		if err := b.place(l, tensor, rowsOf(order)); err != nil {
 			b.Refuse(err)
 		}
 	}
 	if l.bias {
 		l.biasRow = b.vector(name+".bias", []int{l.out}, order, 0)
 	}
+}
+
+func rowsOf(order func() []int) []int {
+	if order == nil {
+		return nil
+	}
+	return order()
 }
 
 func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
@@ -167,7 +175,7 @@ func reorderRows(matrix kernels.HostMatrix, order []int) []byte {
 
 // vector loads a tensor of any shape as one float32 row, in the given order and with add
 // added to every element.
-func (b *binder) vector(name string, shape []int, order []int, add float32) kernels.Buffer {
+func (b *binder) vector(name string, shape []int, order func() []int, add float32) kernels.Buffer {
 	tensor, ok := b.Take(name, shape...)
 	if !ok {
 		return kernels.Buffer{}
@@ -177,9 +185,9 @@ func (b *binder) vector(name string, shape []int, order []int, add float32) kern
 		b.Refuse(err)
 		return kernels.Buffer{}
 	}
-	if order != nil {
+	if rows := rowsOf(order); rows != nil {
 		ordered := make([]float32, len(values))
-		for i, row := range order {
+		for i, row := range rows {
 			ordered[i] = values[row]
 		}
 		values = ordered

@@ -115,7 +115,10 @@ const largestCount = 1 << 24
 func (c *config) count(key string, absent int) int { return c.countUpTo(key, absent, largestCount) }
 
 // layerCount is count for the number of layers.
-func (c *config) layerCount(key string, absent int) int { return c.countUpTo(key, absent, 4096) }
+func (c *config) layerCount(key string, absent int) int { return c.countUpTo(key, absent, 512) }
+
+// expertCount is count for the number of experts in a layer.
+func (c *config) expertCount(key string, absent int) int { return c.countUpTo(key, absent, 1024) }
 
 func (c *config) countUpTo(key string, absent, limit int) int {
 	value := c.number(key, float64(absent))

@@ -3,6 +3,9 @@ package model
 import (
 	"context"
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +35,7 @@ func TestDescribeRefuses(t *testing.T) {
 		{with(smallLlama, `"rope_scaling":{"rope_type":"longrope","short_factor":[1],"long_factor":[1,1]}`), "short_factor has 1 entries, want 2"},
 		{with(smallLlama, `"rope_theta":0`), "rope_theta is 0, want a positive number"},
 		{with(smallLlama, `"partial_rotary_factor":3`), "partial_rotary_factor 3"},
-		{with(smallLlama, `"num_hidden_layers":99999999`), "num_hidden_layers is 9.9999999e+07, want an integer from 1 to 4096"},
+		{with(smallLlama, `"num_hidden_layers":99999999`), "num_hidden_layers is 9.9999999e+07, want an integer from 1 to 512"},
 		{with(smallLlama, `"num_hidden_layers":2.5`), "num_hidden_layers is 2.5"},
 		{with(smallLlama, `"vocab_size":-1`), "vocab_size is -1"},
 		{with(smallLlama, `"num_key_value_heads":3`), "4 attention heads cannot share 3"},
@@ -51,6 +54,53 @@ func TestDescribeRefuses(t *testing.T) {
 			t.Errorf("%s:\n\terror %v\n\twant one with %q", c.text, err, c.want)
 		}
 	}
+}
+
+// TestDescribeNeverPanics puts odd values under every key that any family reads.
+func TestDescribeNeverPanics(t *testing.T) {
+	odd := []string{`null`, `0`, `-1`, `1`, `7`, `1.5`, `1e300`, `4096`, `true`, `"x"`, `[0]`, `{"a":1}`}
+	keys := readKeys(t)
+	if len(keys) < 80 {
+		t.Fatalf("found only %d keys: %v", len(keys), keys)
+	}
+	for _, name := range supportedTypes() {
+		base := `{"model_type":"` + name + `","hidden_size":64,"intermediate_size":32,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,
+			"vocab_size":50,"head_dim":16,"num_experts":2,"moe_intermediate_size":4,"top_k_experts":1}`
+		for _, key := range keys {
+			for _, value := range odd {
+				describeText(with(base, `"`+key+`":`+value))
+			}
+		}
+	}
+	for _, kind := range []string{"linear", "llama3", "yarn", "longrope", "proportional"} {
+		for _, key := range keys {
+			for _, value := range odd {
+				describeText(with(smallLlama, `"rope_scaling":{"rope_type":"`+kind+`","factor":2,"`+key+`":`+value+`}`))
+			}
+		}
+	}
+}
+
+// readKeys finds the keys of config.json in this package's own source.
+func readKeys(t *testing.T) []string {
+	t.Helper()
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pattern := regexp.MustCompile(`\.(?:count|optionalCount|layerCount|expertCount|number|optionalNumber|positive|flag|text|strings|numbers|object|activation|requireFalse|rotary|decode)\("(\w+)"`)
+	var keys []string
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range pattern.FindAllStringSubmatch(string(text), -1) {
+			keys = append(keys, match[1])
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // TestDescribeNamesEveryProblem has three mistakes in one file.

@@ -105,8 +105,11 @@ func (a *architecture) checkShape() error {
 		if attention.heads%attention.kvHeads != 0 {
 			return fmt.Errorf("config.json: %d attention heads cannot share %d key/value heads evenly", attention.heads, attention.kvHeads)
 		}
-		if attention.rotary != nil && attention.rotary.dim > attention.headDim {
-			return fmt.Errorf("config.json: %d dimensions rotate in heads of %d", attention.rotary.dim, attention.headDim)
+		if r := attention.rotary; r != nil && (r.dim > attention.headDim || r.dim%2 != 0) {
+			return fmt.Errorf("config.json: %d dimensions cannot rotate in heads of %d", r.dim, attention.headDim)
+		}
+		if e := a.blocks[i].anyExperts(); e != nil && e.chosen > len(e.each) {
+			return fmt.Errorf("config.json: %d experts are chosen out of %d", e.chosen, len(e.each))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"npinf/kernels"
 )
@@ -76,8 +77,15 @@ func (c *config) gemma4Layers(g *gemma4) {
 		shared = 0
 	}
 	g.firstShared = g.layers - shared
-	if c.has("use_bidirectional_attention") && !c.isNull("use_bidirectional_attention") && c.text("use_bidirectional_attention", "") == "all" {
-		c.fail("use_bidirectional_attention = %q is not supported", "all")
+	for _, kind := range g.types[g.firstShared:] {
+		if !slices.Contains(g.types[:g.firstShared], kind) {
+			c.fail("num_kv_shared_layers is %d, but no earlier layer is of type %s", shared, kind)
+			g.firstShared = g.layers
+			break
+		}
+	}
+	if kind := c.text("use_bidirectional_attention", ""); kind == "all" { // "vision" concerns images alone
+		c.fail("use_bidirectional_attention = %q is not supported", kind)
 	}
 	if !c.has("rope_parameters") {
 		c.keys["rope_parameters"] = []byte(`{"full_attention":{"rope_type":"proportional","partial_rotary_factor":0.25,"rope_theta":1000000},"sliding_attention":{"rope_type":"default","rope_theta":10000}}`)

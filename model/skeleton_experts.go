@@ -24,9 +24,6 @@ type mixture struct {
 // put replaces a layer's MLP by experts.
 func (x mixture) put(a *architecture, layer int) *experts {
 	b, prefix := &a.blocks[layer], fmt.Sprintf("layers.%d.%s", layer, x.prefix)
-	if x.chosen > x.count {
-		x.chosen = x.count
-	}
 	e := &experts{
 		router: &linear{name: prefix + x.router, out: x.count, in: a.width, bias: x.routerBias},
 		chosen: x.chosen, softmaxFirst: x.softmaxFirst, renormalize: x.renormalize, limit: x.limit,
@@ -50,6 +47,3 @@ func gatedMLP(prefix, gate, up, down string, inner, width int, activation kernel
 		up:   &linear{name: prefix + up, out: inner, in: width},
 		down: &linear{name: prefix + down, out: width, in: inner}}
 }
-
-// expertCount reads the number of experts in a layer.
-func (c *config) expertCount(key string, absent int) int { return c.countUpTo(key, absent, 4096) }
