@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"npinf/internal/pyjson"
+	"npinf/internal/schema"
 )
 
 // encoder builds an answer: compact JSON whose numbers are spelled as Python spells them. It
@@ -13,6 +14,7 @@ import (
 type encoder struct {
 	json      []byte
 	comma     bool // something stands in front of the next value
+	snake     bool // keys are spelled in snake_case
 	nonFinite bool
 }
 
@@ -35,12 +37,32 @@ func (e *encoder) separate() {
 	e.comma = true
 }
 
-// key writes the key of the next value, which is plain ASCII.
+// key writes the key of the next value, which is plain ASCII, in camelCase or as the client
+// wants it.
 func (e *encoder) key(name string) *encoder {
+	if e.snake {
+		name = schema.SnakeCase(name)
+	}
+	return e.exactKey(name)
+}
+
+// exactKey writes a key in this one spelling: one that is data, or that never changes.
+func (e *encoder) exactKey(name string) *encoder {
 	e.separate()
 	e.json = append(append(append(e.json, '"'), name...), '"', ':')
 	e.comma = false
 	return e
+}
+
+// both writes a key with its value, in snake_case also as the published clients read it: they
+// know hookName and activeFeatures in camelCase only, whatever the other keys.
+func (e *encoder) both(name string, value func()) {
+	e.key(name)
+	value()
+	if e.snake {
+		e.exactKey(name)
+		value()
+	}
 }
 
 func (e *encoder) null() {

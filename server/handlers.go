@@ -13,8 +13,8 @@ import (
 
 // reply sends what encode writes.
 func reply(c echo.Context, encode func(*encoder)) error {
-	var e encoder
-	encode(&e)
+	e := newEncoder(c)
+	encode(e)
 	if e.nonFinite {
 		return &engine.Error{Code: engine.NonFinite, Message: "The result holds NaN or infinite values, which JSON cannot carry"}
 	}

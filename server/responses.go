@@ -96,16 +96,20 @@ func (e *encoder) featureValue(f engine.FeatureValue) {
 func (e *encoder) source(r engine.SourceResult) {
 	e.begin('{')
 	e.key("tokens").texts(r.Tokens)
-	e.key("activeFeatures").begin('{')
-	for _, f := range r.Features {
-		array(e.key(strconv.Itoa(f.Index)), f.Values, func(v engine.TokenValue) {
+	e.both("activeFeatures", func() { e.activeFeatures(r.Features) })
+	e.end('}')
+}
+
+func (e *encoder) activeFeatures(features []engine.ActiveFeature) {
+	e.begin('{')
+	for _, f := range features {
+		array(e.exactKey(strconv.Itoa(f.Index)), f.Values, func(v engine.TokenValue) {
 			e.begin('[')
 			e.integer(v.Position)
 			e.number(v.Value)
 			e.end(']')
 		})
 	}
-	e.end('}')
 	e.end('}')
 }
 

@@ -67,6 +67,9 @@ var routes = []route{
 // handler reads what a route needs of a request and lets it answer.
 func (s *Server) handler(r *route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if err := s.chooseSpelling(c); err != nil {
+			return err
+		}
 		var values schema.Values
 		if r.request != nil {
 			var err error

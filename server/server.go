@@ -30,6 +30,8 @@ type Options struct {
 	Secret string
 	Logger *slog.Logger
 	Sentry Sentry
+	// Snake spells the keys of answers in snake_case unless a request asks otherwise.
+	Snake bool
 	// MaxBody bounds a request body, in bytes; 0 is DefaultMaxBody.
 	MaxBody int64
 	// ShutdownTime is how long Run lets running requests finish; 0 is DefaultShutdownTime.

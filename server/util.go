@@ -66,7 +66,7 @@ func (s *Server) similarity(c echo.Context, r schema.Values) error {
 func (e *encoder) sourceVector(r engine.VectorResult) {
 	e.begin('{')
 	e.key("vector").numbers32(r.Vector)
-	e.key("hookName").text(r.Hook)
+	e.both("hookName", func() { e.text(r.Hook) })
 	e.end('}')
 }
 

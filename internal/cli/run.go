@@ -76,6 +76,7 @@ func serverFlags(f *flagSet, s *settings.Settings) *runOptions {
 	f.IntVar(&s.TokenLimit, "token-limit", s.TokenLimit, "`TOKENS` a prompt may have")
 	f.IntVar(&s.MaxLoadedSAEs, "max-loaded-saes", s.MaxLoadedSAEs, "`SOURCES` kept in memory at most")
 	f.IntVar(&s.MaxConcurrent, "max-concurrent", s.MaxConcurrent, "`REQUESTS` computed at the same time (default: chosen by npinf)")
+	f.StringVar(&s.ResponseCase, "case", s.ResponseCase, "`SPELLING` of the keys in answers: camel, or snake as the published client libraries read them")
 	f.StringVar(&s.LoadMode, "load-mode", s.LoadMode, "how weights get into memory, `MODE` mmap or read")
 	f.BoolVar(&options.verbose, "verbose", false, "log more, and where start-up time goes")
 	return options
@@ -89,6 +90,7 @@ func (st *station) serve(ctx context.Context, w *World, mustLoad, verbose bool) 
 	handler := server.New(e, server.Options{
 		Secret: s.Secret.Reveal(),
 		Logger: st.logger,
+		Snake:  s.ResponseCase == "snake",
 		Sentry: st.sentry(e),
 	})
 	var listener net.Listener

@@ -100,15 +100,15 @@ type Model struct {
 func New(fields ...Field) *Model {
 	m := &Model{Fields: fields, snake: make([]string, len(fields))}
 	for i, f := range fields {
-		if snake := snakeCase(f.Name); snake != f.Name && !f.CamelOnly {
+		if snake := SnakeCase(f.Name); snake != f.Name && !f.CamelOnly {
 			m.snake[i] = snake
 		}
 	}
 	return m
 }
 
-// snakeCase respells a camelCase name: sortByTokenIndexes is sort_by_token_indexes.
-func snakeCase(name string) string {
+// SnakeCase respells a camelCase name: sortByTokenIndexes is sort_by_token_indexes.
+func SnakeCase(name string) string {
 	var out strings.Builder
 	for _, c := range name {
 		if c >= 'A' && c <= 'Z' {

@@ -84,6 +84,7 @@ func (s *Settings) Validate() error {
 		{"SAE_DTYPE", s.SAEDType, []string{"float32", "bfloat16", "float16"}},
 		{"NPINF_CPU", s.CPU, []string{"", "generic", "avx2", "avx512"}},
 		{"LISTEN", s.Listen, []string{"early", "ready"}},
+		{"RESPONSE_CASE", s.ResponseCase, []string{"camel", "snake"}},
 		{"LOAD_MODE", s.LoadMode, []string{"mmap", "read"}},
 	}
 	for _, w := range words {

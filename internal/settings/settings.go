@@ -17,7 +17,7 @@ type Settings struct {
 	OverrideModelID string `env:"OVERRIDE_MODEL_ID"`
 	CustomHFModelID string `env:"CUSTOM_HF_MODEL_ID"`
 
-	// SAESets nil means "choose": the first residual set released for the model.
+	// SAESets nil means "choose": the residual set with the most sources released for the model.
 	SAESets       List     `env:"SAE_SETS"`
 	IncludeSAE    List     `env:"INCLUDE_SAE"`
 	ExcludeSAE    List     `env:"EXCLUDE_SAE"`
@@ -41,6 +41,9 @@ type Settings struct {
 	// Listen is "early" (answer while loading) or "ready" (bind the port once loaded).
 	Listen  string `env:"LISTEN" envDefault:"early"`
 	HomeDir string `env:"HOME_DIR"`
+	// ResponseCase is "camel" or "snake": how the keys of answers are spelled when a request
+	// does not say. The published client libraries read snake_case.
+	ResponseCase string `env:"RESPONSE_CASE" envDefault:"camel"`
 
 	HFToken Secret `env:"HF_TOKEN"`
 	// LoadMode is "mmap" (weights are mapped from the cache) or "read" (read into memory).
