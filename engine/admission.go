@@ -15,6 +15,7 @@ type admission struct {
 	timeout time.Duration // 0 waits for ever
 	closing chan struct{}
 	once    sync.Once
+	beside  *admission // drained and closed together with this one; nil for none
 }
 
 func newAdmission(slots, queue int, timeout time.Duration) *admission {
@@ -73,7 +74,15 @@ func (a *admission) drain(ctx context.Context) (resume func(), err error) {
 			return nil, ctx.Err()
 		}
 	}
-	return func() { a.giveBack(cap(a.slots)) }, nil
+	if a.beside == nil {
+		return func() { a.giveBack(cap(a.slots)) }, nil
+	}
+	resumeBeside, err := a.beside.drain(ctx)
+	if err != nil {
+		a.giveBack(cap(a.slots))
+		return nil, err
+	}
+	return func() { resumeBeside(); a.giveBack(cap(a.slots)) }, nil
 }
 
 // giveBack ends a drain that holds so many slots.
@@ -88,6 +97,9 @@ func (a *admission) giveBack(slots int) {
 func (a *admission) close() {
 	a.once.Do(func() {
 		close(a.closing)
+		if a.beside != nil {
+			close(a.beside.closing)
+		}
 		_, _ = a.drain(context.Background())
 	})
 }

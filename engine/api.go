@@ -53,6 +53,12 @@ type Service interface {
 	Neighbours(ctx context.Context, r NeighboursRequest) ([]Neighbour, error)
 	Similarity(ctx context.Context, r SimilarityRequest) (SimilarityResult, error)
 
+	// SteerCompletion calls emit, when that is not nil, with every state of the answer; the
+	// last one is returned.
+	SteerCompletion(ctx context.Context, r SteerRequest, emit func(SteerFrame) error) (SteerFrame, error)
+	// Health is what generation is doing. It never blocks.
+	Health() Health
+
 	// Reload loads the model and the sources again; customModel replaces the configured
 	// model, "" means the configured one.
 	Reload(ctx context.Context, customModel string) error

@@ -44,8 +44,12 @@ type Config struct {
 	LensTokenLimit int           // tokens of a lens request; default 1024
 	MaxTokens      int           // tokens of any sequence, caps the two above; default 4096
 	MaxConcurrent  int           // requests computed at the same time; default 4
+	MaxGenerations int           // requests that generate at the same time; default MaxConcurrent when that is set, else 32
 	MaxQueued      int           // requests waiting for a slot; default 256
 	RequestTimeout time.Duration // wait for a slot; 0 waits for ever
+	// CacheBytes is the memory for keys and values of sequences that are generated; a request
+	// that would go beyond waits. 0 takes a quarter of what is available after the load.
+	CacheBytes int64
 	// MemoryBytes is the memory a model may take; 0 measures what is available, and a
 	// negative number switches the check off.
 	MemoryBytes int64
@@ -66,23 +70,25 @@ type LocalSource struct {
 
 // Limits of the interface that no setting changes.
 const (
-	maxResults     = 1000 // features in an answer of all
-	maxNeighbours  = 128  // features in an answer of neighbours
-	maxBatch       = 4    // prompts of a batch request
-	maxRawBatch    = 16   // prompts of a raw request
-	batchDivisor   = 4    // a batch prompt may have this part of the token limit
-	defaultLimit   = 200
-	defaultLens    = 1024
-	defaultTokens  = 4096
-	defaultLoaded  = 500
-	defaultSlots   = 4
-	defaultQueue   = 256
-	defaultRetry   = time.Minute
-	retryAfter     = 5 * time.Second
-	neuronsSet     = "neurons"
-	noTimeout      = 0
-	autoDType      = "auto"
-	defaultSAEType = "float32"
+	maxResults         = 1000 // features in an answer of all
+	maxNeighbours      = 128  // features in an answer of neighbours
+	maxBatch           = 4    // prompts of a batch request
+	maxRawBatch        = 16   // prompts of a raw request
+	batchDivisor       = 4    // a batch prompt may have this part of the token limit
+	defaultLimit       = 200
+	defaultLens        = 1024
+	defaultTokens      = 4096
+	defaultLoaded      = 500
+	defaultSlots       = 4
+	defaultGenerations = 32
+	leastCacheBytes    = 256 << 20
+	defaultQueue       = 256
+	defaultRetry       = time.Minute
+	retryAfter         = 5 * time.Second
+	neuronsSet         = "neurons"
+	noTimeout          = 0
+	autoDType          = "auto"
+	defaultSAEType     = "float32"
 )
 
 // withDefaults fills in what the operator left open and caps the token limits.
@@ -91,6 +97,10 @@ func (c Config) withDefaults() Config {
 	fill(&c.TokenLimit, defaultLimit)
 	fill(&c.LensTokenLimit, defaultLens)
 	fill(&c.MaxTokens, defaultTokens)
+	if c.MaxGenerations <= 0 {
+		c.MaxGenerations = c.MaxConcurrent
+	}
+	fill(&c.MaxGenerations, defaultGenerations)
 	fill(&c.MaxConcurrent, defaultSlots)
 	fill(&c.MaxQueued, defaultQueue)
 	c.TokenLimit = min(c.TokenLimit, c.MaxTokens)

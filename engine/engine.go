@@ -12,6 +12,9 @@ import (
 type Engine struct {
 	config    Config
 	admission *admission
+	// generations admits the requests that generate: they spend their time waiting for the
+	// scheduler, so more of them may be inside.
+	generations *admission
 	life      context.Context // ends with Close
 	stop      context.CancelFunc
 	world     atomic.Pointer[world] // nil until the load is done
@@ -30,12 +33,15 @@ var _ Service = (*Engine)(nil)
 func New(config Config) *Engine {
 	config = config.withDefaults()
 	life, stop := context.WithCancel(context.Background())
-	return &Engine{
-		config:    config,
-		admission: newAdmission(config.MaxConcurrent, config.MaxQueued, config.RequestTimeout),
-		life:      life,
-		stop:      stop,
+	e := &Engine{
+		config:      config,
+		admission:   newAdmission(config.MaxConcurrent, config.MaxQueued, config.RequestTimeout),
+		generations: newAdmission(config.MaxGenerations, config.MaxQueued, config.RequestTimeout),
+		life:        life,
+		stop:        stop,
 	}
+	e.admission.beside = e.generations
+	return e
 }
 
 // Status says whether the model is loaded. It never blocks.
@@ -68,10 +74,15 @@ func (e *Engine) errNotReady() *Error {
 
 // serve runs one verb in a slot, when the model is loaded, and gives errors their codes.
 func serve[R any](ctx context.Context, e *Engine, verb func(w *world) (R, error)) (result R, err error) {
+	return serveIn(ctx, e, e.admission, verb)
+}
+
+// serveIn is serve for the slots of one of the two admissions.
+func serveIn[R any](ctx context.Context, e *Engine, slots *admission, verb func(w *world) (R, error)) (result R, err error) {
 	if e.world.Load() == nil {
 		return result, e.errNotReady()
 	}
-	leave, err := e.admission.enter(ctx)
+	leave, err := slots.enter(ctx)
 	if err != nil {
 		return result, failure(err)
 	}

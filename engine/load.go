@@ -102,6 +102,7 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 	if err := e.read(ctx, w, files); err != nil {
 		return nil, err
 	}
+	e.prepareGeneration(w)
 	end = e.phase("sources")
 	defer end()
 	return w, e.offerSources(w)

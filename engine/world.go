@@ -21,6 +21,8 @@ type world struct {
 	tokenizer  *tokenizer.Tokenizer
 	catalogue  *catalogue
 	sources    *residency[*loaded]
+	scheduler  *scheduler
+	stops      map[int]bool // ids that end a generation
 	tokenLimit int
 	dtype      string // of the weights as configured, "auto" resolved
 	saeDType   string

@@ -66,7 +66,7 @@ func endpoints(can engine.Capabilities) []endpoint {
 		{"activation_topk_by_token", true},
 		{"activation_attention", true},
 		{"dfa", can.Attribution},
-		{"steer_completion", false},
+		{"steer_completion", true},
 		{"steer_completion_chat", false},
 		{"lens_logit", false},
 		{"lens_jacobian", false},

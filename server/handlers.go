@@ -11,12 +11,15 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+// errNonFinite is what an answer that JSON cannot carry becomes.
+var errNonFinite = &engine.Error{Code: engine.NonFinite, Message: "The result holds NaN or infinite values, which JSON cannot carry"}
+
 // reply sends what encode writes.
 func reply(c echo.Context, encode func(*encoder)) error {
 	e := newEncoder(c)
 	encode(e)
 	if e.nonFinite {
-		return &engine.Error{Code: engine.NonFinite, Message: "The result holds NaN or infinite values, which JSON cannot carry"}
+		return errNonFinite
 	}
 	return send(c, http.StatusOK, jsonType, e.json)
 }

@@ -58,9 +58,9 @@ var routes = []route{
 	{post, "/v1/util/sae-topk-by-decoder-cossim", neighboursRequest, (*Server).neighbours, secretNeeded},
 	{post, "/v1/util/similarity-matrix-pred", similarityRequest, (*Server).similarity, secretNeeded},
 
-	{post, "/v1/steer/completion", steerRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/steer/completion", steerRequest, (*Server).steer, secretNeeded},
 	{post, "/v1/steer/completion-chat", steerChatRequest, (*Server).unavailable, secretNeeded},
-	{get, "/v1/steer/health", nil, (*Server).unavailable, secretNeeded},
+	{get, "/v1/steer/health", nil, (*Server).steerHealth, secretNeeded},
 	{post, "/v1/lens/prompt", lensRequest, (*Server).unavailable, secretNeeded},
 }
 

@@ -120,7 +120,7 @@ var (
 	steerFeature = fields(
 		required("model", text),
 		required("source", text),
-		required("index", integer),
+		required("index", integer.Literal()),
 		required("strength", number),
 		optional("steeringVector", numbers.Nullable()),
 	)

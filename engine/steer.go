@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"slices"
+)
+
+// SteerCompletion continues a text, steered and unsteered side by side. emit, which may be
+// nil, is called with every state of the answer; an error of it ends the generation. The
+// last state is returned.
+func (e *Engine) SteerCompletion(ctx context.Context, r SteerRequest, emit func(SteerFrame) error) (SteerFrame, error) {
+	return serveIn(ctx, e, e.generations, func(w *world) (SteerFrame, error) {
+		show := func(courses []course, last bool) error { return nil }
+		if emit != nil {
+			show = func(courses []course, last bool) error { return emit(steerFrame(courses, last)) }
+		}
+		courses, err := e.completion(ctx, w, r, show)
+		return steerFrame(courses, true), err
+	})
+}
+
+func (e *Engine) completion(ctx context.Context, w *world, r SteerRequest, show func([]course, bool) error) ([]course, error) {
+	if err := oneKind(r.Steering); err != nil {
+		return nil, err
+	}
+	prompts, err := w.prompts([]string{r.Prompt}, limit{float64(w.tokenLimit), false})
+	if err != nil {
+		return nil, err
+	}
+	if err := notEmpty(prompts); err != nil {
+		return nil, err
+	}
+	return e.generate(ctx, w, r.Steering, prompts[0].ids, nil, show)
+}
+
+// oneKind refuses requests that steer along features and vectors, or along neither.
+func oneKind(s Steering) error {
+	if (s.Features == nil) == (s.Vectors == nil) {
+		return invalid("Invalid request data: exactly one of features or vectors must be provided")
+	}
+	return nil
+}
+
+// generate continues a prompt once for every type asked for. The positions marked in spared
+// are not steered.
+func (e *Engine) generate(ctx context.Context, w *world, s Steering, prompt []int, spared []bool, show func([]course, bool) error) ([]course, error) {
+	directions, err := w.directions(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	count, err := e.room(w, len(prompt), s.Tokens)
+	if err != nil {
+		return nil, err
+	}
+	operations, release, err := w.operations(s, directions)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	kinds := slices.Clone(s.Types)
+	slices.Sort(kinds)
+	kinds = slices.Compact(kinds)
+	bytes := int64(len(kinds)) * int64(len(prompt)+count) * w.model.CachePositionBytes()
+	giveBack, err := w.scheduler.memory.claim(ctx, bytes, e.config.RequestTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
+	ctx, cancel := context.WithCancel(ctx)
+	generations := map[SteerType]*generation{}
+	var tasks []*task
+	for _, kind := range kinds {
+		g := w.newGeneration(s, prompt, count)
+		generations[kind] = g
+		steps := edits(operations, spared)
+		if kind == Unsteered {
+			steps = nil
+		}
+		tasks = append(tasks, g.task(ctx, prompt, steps))
+	}
+	defer func() { // nothing of this request may be in the scheduler's hands afterwards
+		cancel()
+		for _, g := range generations {
+			for range g.events {
+			}
+		}
+	}()
+	w.scheduler.start(tasks...)
+	return follow(s.Types, generations, show)
+}
+
+// room is how many tokens may be generated behind a prompt.
+func (e *Engine) room(w *world, prompt, wanted int) (int, error) {
+	budget := e.config.MaxTokens
+	if positions := w.info.MaxPositions; positions > 0 {
+		budget = min(budget, positions)
+	}
+	if prompt >= budget {
+		return 0, invalid("No room to generate: the prompt is %d tokens and the per-request budget (prompt + completion) is %d. "+
+			"Shorten the prompt or start a new conversation.", prompt, budget)
+	}
+	return min(wanted, budget-prompt), nil
+}
+
+func steerFrame(courses []course, last bool) SteerFrame {
+	frame := SteerFrame{Outputs: make([]SteerOutput, len(courses))}
+	for i, c := range courses {
+		frame.Outputs[i] = SteerOutput{Type: c.kind, Text: c.text}
+		if last {
+			frame.Outputs[i].Logprobs = c.logprobs
+		}
+	}
+	return frame
+}

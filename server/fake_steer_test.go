@@ -1,0 +1,105 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"npinf/engine"
+)
+
+func (f *fake) Health() engine.Health { return engine.Health{Ready: true, Model: "m"} }
+
+// SteerCompletion gives one frame per word of the prompt, then fails where told to.
+func (f *fake) SteerCompletion(ctx context.Context, r engine.SteerRequest, emit func(engine.SteerFrame) error) (engine.SteerFrame, error) {
+	frame := engine.SteerFrame{Outputs: []engine.SteerOutput{{Type: engine.Steered}}}
+	for _, word := range strings.Fields(r.Prompt) {
+		frame.Outputs[0].Text += word
+		if emit != nil {
+			if err := emit(frame); err != nil {
+				return frame, err
+			}
+		}
+	}
+	return frame, f.start(ctx)
+}
+
+func (p *player) Health() engine.Health { return engine.Health{} }
+
+// recordedSteer is an answer of the steering routes.
+type recordedSteer struct {
+	Outputs []struct {
+		Type         engine.SteerType
+		Output, Raw  string
+		ChatTemplate []engine.Message
+		Logprobs     []struct {
+			Token       string
+			Logprob     float32
+			TopLogprobs []engine.TokenChoice
+		}
+	}
+	Input struct {
+		Raw          string
+		ChatTemplate []engine.Message
+	}
+	AssistantAxis []recordedAxis
+}
+
+type recordedAxis struct {
+	Type     engine.SteerType
+	PCTitles []string
+	Turns    []struct {
+		PCValues, PCValuesPostCap map[string]float32
+		Snippet                   string
+	}
+}
+
+// frames decodes the states of a recorded answer, of which there is one where nothing was
+// streamed.
+func (p *player) frames() ([]recordedSteer, error) {
+	if p.want.Text == nil {
+		var one recordedSteer
+		err := p.load(&one)
+		return []recordedSteer{one}, err
+	}
+	var frames []recordedSteer
+	for event := range strings.SplitSeq(strings.TrimSuffix(*p.want.Text, "\n\n"), "\n\n") {
+		var frame recordedSteer
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(event, "data: ")), &frame); err != nil {
+			return nil, err
+		}
+		frames = append(frames, frame)
+	}
+	return frames, nil
+}
+
+// playFrames emits all frames and returns the last.
+func playFrames[F any](frames []recordedSteer, decode func(recordedSteer) F, emit func(F) error) (last F, err error) {
+	for _, frame := range frames {
+		last = decode(frame)
+		if emit != nil {
+			if err := emit(last); err != nil {
+				return last, err
+			}
+		}
+	}
+	return last, nil
+}
+
+func (p *player) SteerCompletion(_ context.Context, _ engine.SteerRequest, emit func(engine.SteerFrame) error) (engine.SteerFrame, error) {
+	frames, err := p.frames()
+	if err != nil {
+		return engine.SteerFrame{}, err
+	}
+	return playFrames(frames, func(recorded recordedSteer) engine.SteerFrame {
+		var f engine.SteerFrame
+		for _, o := range recorded.Outputs {
+			out := engine.SteerOutput{Type: o.Type, Text: o.Output}
+			for _, l := range o.Logprobs {
+				out.Logprobs = append(out.Logprobs, engine.TokenLogprob{Token: l.Token, Logprob: l.Logprob, Top: l.TopLogprobs})
+			}
+			f.Outputs = append(f.Outputs, out)
+		}
+		return f
+	}, emit)
+}
