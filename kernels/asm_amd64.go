@@ -22,9 +22,10 @@ type panelArgs struct {
 }
 
 // dotArgs are the parameters of a dot kernel, which multiplies some rows of x with four
-// weight rows that may lie anywhere:
+// weight rows that may lie anywhere, steps times:
 //
 //	for i < 4, r in rows: out[i][r] = sum over j < n of w[i][j] · x[r][j]
+//	then every w advances by ld and out by step
 //
 // n is a positive multiple of the vector's length. Lane l sums the j = l modulo it.
 type dotArgs struct {
@@ -33,6 +34,9 @@ type dotArgs struct {
 	n      int
 	out    *float32
 	stride uintptr // of out, bytes
+	ld     uintptr // bytes
+	step   uintptr // bytes
+	steps  int     // counted down by the kernel
 }
 
 // transposeArgs are the parameters of transpose8. Strides are in bytes.

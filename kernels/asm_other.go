@@ -6,7 +6,7 @@ package kernels
 // only one, and nothing below is ever called.
 const haveAssembly = false
 
-func (c *CPU) pack(Buffer, DType) packedRows { panic("no vector path in this build") }
+func (c *CPU) pack(Buffer) packedRows { panic("no vector path in this build") }
 
 func (c *CPU) fill(*tile, *packedRows, *Weight, *scratch) { panic("no vector path in this build") }
 
@@ -29,6 +29,8 @@ func normVector(_, _, _, _ []float32, _ NormKind, _ float32) { panic("no vector 
 func rotateHead(_, _, _ []float32) { panic("no vector path in this build") }
 
 func offerRow(*top[FeatureValue], []float32) int { panic("no vector path in this build") }
+
+func expSumBlocks([]float32, float32) (float64, int) { panic("no vector path in this build") }
 
 func transposeColumns(_, _ []float32, _, _, _ int) int { panic("no vector path in this build") }
 

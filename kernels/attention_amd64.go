@@ -63,14 +63,20 @@ func (c *CPU) scoreRow(scores, q []float32, keys Buffer, first, column int) {
 		return
 	}
 	quarter := (len(scores) + 3) / 4
-	args := dotArgs{x: [4]*float32{&q[0]}, n: len(q), stride: uintptr(quarter) * 4}
-	for i := range quarter {
+	args := dotArgs{x: [4]*float32{&q[0]}, n: len(q), stride: uintptr(quarter) * 4, ld: uintptr(keys.Stride) * 4, step: 4}
+	together := len(scores) - 3*quarter // steps on which all four streams have a key
+	for i := 0; i < quarter; i += max(args.steps, 1) {
+		steps := 1
+		if i == 0 && together > 0 {
+			steps = together
+		}
 		for j := range args.w {
 			at := first + min(j*quarter+i, len(scores)-1)
 			args.w[j] = unsafe.Pointer(&keys.host[at*keys.Stride+column])
 		}
-		args.out = &scores[i]
+		args.out, args.steps = &scores[i], steps
 		c.dotKernel(&args, F32, true)
+		args.steps = steps
 	}
 }
 

@@ -130,23 +130,41 @@ func BenchmarkLinear(b *testing.B) {
 	})
 }
 
+// Encodings of a 768 → 24576 autoencoder. No benchmark may allocate in proportion to
+// rows × features.
 func BenchmarkEncodePeaks(b *testing.B) {
+	benchmarkEncode(b, EncodeReLU, func(c *CPU, x Buffer, e *Encoder) { c.EncodePeaks(x, e, PeakOptions{Top: 25}) })
+}
+
+func BenchmarkEncodePeaksTopK(b *testing.B) {
+	benchmarkEncode(b, EncodeTopK, func(c *CPU, x Buffer, e *Encoder) { c.EncodePeaks(x, e, PeakOptions{Top: 25}) })
+}
+
+func BenchmarkEncodeTopPerRow(b *testing.B) {
+	benchmarkEncode(b, EncodeReLU, func(c *CPU, x Buffer, e *Encoder) { c.EncodeTopPerRow(x, e, 10) })
+}
+
+func BenchmarkEncodeActive(b *testing.B) {
+	benchmarkEncode(b, EncodeReLU, func(c *CPU, x Buffer, e *Encoder) { c.EncodeActive(x, e) })
+}
+
+func benchmarkEncode(b *testing.B, kind EncoderKind, run func(c *CPU, x Buffer, e *Encoder)) {
 	vectorDevices(b, func(b *testing.B, c *CPU) {
+		const in, out = 768, 24576
+		bias := make([]float32, out)
+		for i := range bias {
+			bias[i] = -80 // 50 features fire in a row, as in a trained autoencoder
+		}
 		for _, d := range []DType{F32, BF16} {
-			in, out := 768, 24576
 			weights := coldWeights(b, c, out, in, d)
-			bias := make([]float32, out)
-			for i := range bias {
-				bias[i] = -60 // few features fire, as in a trained autoencoder
-			}
 			for _, rows := range []int{1, 8, 32, 128} {
 				b.Run(fmt.Sprintf("%s/rows=%d", d, rows), func(b *testing.B) {
 					b.ReportAllocs()
 					x := c.Upload(rows, in, random(newRand(2), rows*in))
-					e := Encoder{Features: out, Width: in, Bias: c.Upload(1, out, bias)}
+					e := Encoder{Kind: kind, K: 32, Features: out, Width: in, Bias: c.Upload(1, out, bias)}
 					benchmarkShares(b, c, float64(rows*in*out), float64(weights[0].Bytes()), func(i int) {
 						e.W = weights[i%len(weights)]
-						c.EncodePeaks(x, &e, PeakOptions{Top: 25})
+						run(c, x, &e)
 					})
 				})
 			}

@@ -275,4 +275,6 @@ type Device interface {
 	EncodeFeatures(dst, x Buffer, e *Encoder, features []int)
 	// TopPerRow returns the k largest values of every row of x, value descending, then column ascending.
 	TopPerRow(x Buffer, k int) [][]FeatureValue
+	// LogSumExp returns log Σ exp(x[r]) of every row: what turns logits into log-probabilities.
+	LogSumExp(x Buffer) []float64
 }

@@ -12,6 +12,9 @@
 #define S2 R8
 #define IDX R10
 #define N R11
+#define OUT R12
+#define STRIDE R13 // between the results of two weight rows
+#define STRIDE3 R15
 
 #define ARGUMENTS \
 	MOVQ args+0(FP), R14 \
@@ -23,19 +26,28 @@
 	MOVQ 40(R14), S1 \
 	MOVQ 48(R14), S2 \
 	MOVQ 64(R14), N \
-	XORQ IDX, IDX
+	MOVQ 72(R14), OUT \
+	MOVQ 80(R14), STRIDE \
+	LEAQ (STRIDE)(STRIDE*2), STRIDE3
 
-// The weights' registers become the addresses of the results.
-#define OUTPUTS \
-	MOVQ 72(R14), AX \
-	MOVQ 80(R14), BX \
-	LEAQ (BX)(BX*2), CX
+// Moves on to the next weight rows and the next results.
+#define ADVANCE \
+	MOVQ 88(R14), R10 \
+	ADDQ R10, W0 \
+	ADDQ R10, W1 \
+	ADDQ R10, W2 \
+	ADDQ R10, W3 \
+	ADDQ 96(R14), OUT \
+	DECQ 104(R14)
 
 #define ZERO4(a, b, c, d) \
 	VXORPS a, a, a \
 	VXORPS b, b, b \
 	VXORPS c, c, c \
 	VXORPS d, d, d
+
+// Asks for a stream's weights before the loop gets there.
+#define AHEAD(w) PREFETCHT0 2048(w)(IDX*SIZE)
 
 #define FMA3(w, a, b, c) \
 	VFMADD231PS Y12, w, a \
@@ -49,29 +61,34 @@
 	VHADDPS      yc, ya, ya \
 	VEXTRACTF128 $1, ya, X15 \
 	VADDPS       X15, xa, xa \
-	VMOVSS       xa, offset(AX) \
-	VEXTRACTPS   $1, xa, offset(AX)(BX*1) \
-	VEXTRACTPS   $2, xa, offset(AX)(BX*2) \
-	VEXTRACTPS   $3, xa, offset(AX)(CX*1)
+	VMOVSS       xa, offset(OUT) \
+	VEXTRACTPS   $1, xa, offset(OUT)(STRIDE*1) \
+	VEXTRACTPS   $2, xa, offset(OUT)(STRIDE*2) \
+	VEXTRACTPS   $3, xa, offset(OUT)(STRIDE3*1)
 
 #define DOT1 ·dotF32x1AVX2
 #define DOT3 ·dotF32x3AVX2
+#define SIZE 4
 #define LOAD(w, y) VMOVUPS (w)(IDX*4), y
 #include "dot_avx2.h"
 #undef DOT1
 #undef DOT3
 #undef LOAD
+#undef SIZE
 
 #define DOT1 ·dotBF16x1AVX2
 #define DOT3 ·dotBF16x3AVX2
+#define SIZE 2
 #define LOAD(w, y) VPMOVZXWD (w)(IDX*2), y \
 	VPSLLD $16, y, y
 #include "dot_avx2.h"
 #undef DOT1
 #undef DOT3
 #undef LOAD
+#undef SIZE
 
 #define DOT1 ·dotF16x1AVX2
 #define DOT3 ·dotF16x3AVX2
+#define SIZE 2
 #define LOAD(w, y) VCVTPH2PS (w)(IDX*2), y
 #include "dot_avx2.h"

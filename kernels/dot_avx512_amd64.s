@@ -13,6 +13,9 @@
 #define S3 R9
 #define IDX R10
 #define N R11
+#define OUT R12
+#define STRIDE R13 // between the results of two weight rows
+#define STRIDE3 R15
 
 #define ARGUMENTS \
 	MOVQ args+0(FP), R14 \
@@ -25,19 +28,29 @@
 	MOVQ 48(R14), S2 \
 	MOVQ 56(R14), S3 \
 	MOVQ 64(R14), N \
-	XORQ IDX, IDX
+	MOVQ 72(R14), OUT \
+	MOVQ 80(R14), STRIDE \
+	LEAQ (STRIDE)(STRIDE*2), STRIDE3
 
-// The weights' registers become the addresses of the results.
-#define OUTPUTS \
-	MOVQ 72(R14), AX \
-	MOVQ 80(R14), BX \
-	LEAQ (BX)(BX*2), CX
+// Moves on to the next weight rows and the next results.
+#define ADVANCE \
+	MOVQ 88(R14), R10 \
+	ADDQ R10, W0 \
+	ADDQ R10, W1 \
+	ADDQ R10, W2 \
+	ADDQ R10, W3 \
+	ADDQ 96(R14), OUT \
+	DECQ 104(R14)
 
 #define ZERO4(a, b, c, d) \
 	VPXORD a, a, a \
 	VPXORD b, b, b \
 	VPXORD c, c, c \
 	VPXORD d, d, d
+
+// Asks for a stream's weights before the loop gets there: the sums of several rows leave
+// the processor no room to run ahead by itself.
+#define AHEAD(w) PREFETCHT0 2048(w)(IDX*SIZE)
 
 #define FMA4(w, a, b, c, d) \
 	VFMADD231PS Z16, w, a \
@@ -60,29 +73,34 @@
 	VHADDPS       yc, ya, ya \
 	VEXTRACTF32X4 $1, ya, X24 \
 	VADDPS        X24, xa, xa \
-	VMOVSS        xa, offset(AX) \
-	VEXTRACTPS    $1, xa, offset(AX)(BX*1) \
-	VEXTRACTPS    $2, xa, offset(AX)(BX*2) \
-	VEXTRACTPS    $3, xa, offset(AX)(CX*1)
+	VMOVSS        xa, offset(OUT) \
+	VEXTRACTPS    $1, xa, offset(OUT)(STRIDE*1) \
+	VEXTRACTPS    $2, xa, offset(OUT)(STRIDE*2) \
+	VEXTRACTPS    $3, xa, offset(OUT)(STRIDE3*1)
 
 #define DOT1 ·dotF32x1AVX512
 #define DOT4 ·dotF32x4AVX512
+#define SIZE 4
 #define LOAD(w, z) VMOVUPS (w)(IDX*4), z
 #include "dot_avx512.h"
 #undef DOT1
 #undef DOT4
 #undef LOAD
+#undef SIZE
 
 #define DOT1 ·dotBF16x1AVX512
 #define DOT4 ·dotBF16x4AVX512
+#define SIZE 2
 #define LOAD(w, z) VPMOVZXWD (w)(IDX*2), z \
 	VPSLLD $16, z, z
 #include "dot_avx512.h"
 #undef DOT1
 #undef DOT4
 #undef LOAD
+#undef SIZE
 
 #define DOT1 ·dotF16x1AVX512
 #define DOT4 ·dotF16x4AVX512
+#define SIZE 2
 #define LOAD(w, z) VCVTPH2PS (w)(IDX*2), z
 #include "dot_avx512.h"

@@ -54,7 +54,7 @@ func (c *CPU) product(x Buffer, w *Weight, consume func(s *scratch, t *tile)) {
 	}
 	p := packedRows{x: x, stride: x.Rows}
 	if w != nil && c.path != pathGeneric {
-		p = c.pack(x, w.DType)
+		p = c.pack(x)
 		defer c.buffers.give(p.panels)
 	}
 	c.pool.split(outputs, c.chunkFor(&p, outputs), func(lo, hi int) {

@@ -24,25 +24,15 @@ func (p path) dotShape() (rows, step int) {
 	return 3, 8
 }
 
-// maxDotRows is the most rows that are used in place, in one pass of the dot kernel or
-// two. With AVX-512 and 4-byte weights a second pass costs more than a panel that is
-// mostly empty.
-func (p path) maxDotRows(d DType) int {
-	rows, _ := p.dotShape()
-	if p == pathAVX512 && d == F32 {
-		return rows
-	}
-	return 2 * rows
-}
-
 // plan decides which rows of x go into panels.
-func (c *CPU) plan(x Buffer, d DType) packedRows {
+func (c *CPU) plan(x Buffer) packedRows {
 	_, width := c.path.tileShape()
+	group, _ := c.path.dotShape()
 	p := packedRows{x: x, width: width, count: x.Rows / width, dot: x.Rows}
 	rest := x.Rows % width
 	switch {
 	case rest == 0:
-	case rest <= c.path.maxDotRows(d):
+	case rest <= 2*group: // two passes of the dot kernel cost less than a panel that is mostly empty
 		p.dot = x.Rows - rest
 	case c.path == pathAVX512 && rest <= width/2:
 		p.half = true
@@ -53,7 +43,7 @@ func (c *CPU) plan(x Buffer, d DType) packedRows {
 	if p.half {
 		p.stride += width / 2
 	}
-	if group, _ := c.path.dotShape(); x.Rows-p.dot > 1 {
+	if x.Rows-p.dot > 1 {
 		p.stride += (x.Rows - p.dot + group - 1) / group * group
 	} else {
 		p.stride += x.Rows - p.dot
@@ -62,8 +52,8 @@ func (c *CPU) plan(x Buffer, d DType) packedRows {
 }
 
 // pack transposes the rows of x into panels. The caller returns them to c.buffers.
-func (c *CPU) pack(x Buffer, d DType) packedRows {
-	p := c.plan(x, d)
+func (c *CPU) pack(x Buffer) packedRows {
+	p := c.plan(x)
 	if p.dot == 0 {
 		return p
 	}
@@ -190,27 +180,36 @@ func (c *CPU) widenRows(dst []float32, w *Weight, first, rows, k0, n int) {
 // fillDots computes the rows that are used in place. Four streams run through the
 // tile's weights, a quarter of the tile apart: adjacent rows would read memory slower.
 func (c *CPU) fillDots(t *tile, p *packedRows, w *Weight) {
-	group, step := c.path.dotShape()
+	group, multiple := c.path.dotShape()
 	quarter := (t.count + 3) / 4
-	args := dotArgs{n: w.In / step * step, stride: uintptr(quarter*t.stride) * 4}
-	single := p.x.Rows-p.dot == 1
-	if single {
+	args := dotArgs{
+		n: w.In / multiple * multiple, stride: uintptr(quarter*t.stride) * 4,
+		ld: uintptr(w.In * w.DType.Size()), step: uintptr(t.stride) * 4,
+	}
+	rows := p.x.Rows - p.dot
+	if rows == 1 {
 		group = 1
 	}
-	for i := range quarter {
-		if args.n == 0 {
-			break
-		}
-		for j := range args.w {
-			args.w[j] = w.address(t.first+min(j*quarter+i, t.count-1), 0)
+	together := t.count - 3*quarter // steps on which all four streams have a row
+	if rows > group {
+		together = 1 // each weight row serves all groups while it is in the cache
+	}
+	for i := 0; i < quarter && args.n > 0; {
+		steps := 1
+		if i+together <= t.count-3*quarter {
+			steps = max(together, 1)
 		}
 		for r := p.dot; r < p.x.Rows; r += group {
+			for j := range args.w {
+				args.w[j] = w.address(t.first+min(j*quarter+i, t.count-1), 0)
+			}
 			for j := range group {
 				args.x[j] = &p.x.host[min(r+j, p.x.Rows-1)*p.x.Stride]
 			}
-			args.out = &t.values[i*t.stride+r]
-			c.dotKernel(&args, w.DType, single)
+			args.out, args.steps = &t.values[i*t.stride+r], steps
+			c.dotKernel(&args, w.DType, rows == 1)
 		}
+		i += steps
 	}
 	if args.n < w.In {
 		dotTails(t, p, w, args.n)

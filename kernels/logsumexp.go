@@ -1,0 +1,34 @@
+package kernels
+
+import "math"
+
+// LogSumExp returns log Σ exp(x[r]) of every row. It is NaN for a row with a NaN, -Inf for one
+// of -Inf alone.
+func (c *CPU) LogSumExp(x Buffer) []float64 {
+	sums := make([]float64, x.Rows)
+	c.eachRow(x.Rows, x.Width*4, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			sums[r] = c.logSumExp(x.row(r))
+		}
+	})
+	return sums
+}
+
+func (c *CPU) logSumExp(row []float32) float64 {
+	largest := float32(math.Inf(-1))
+	for _, v := range row {
+		largest = max(largest, v) // a NaN wins
+	}
+	if largest != largest || math.IsInf(float64(largest), 0) {
+		return float64(largest)
+	}
+	sum := 0.0
+	done := 0
+	if c.path != pathGeneric {
+		sum, done = expSumBlocks(row, largest)
+	}
+	for _, v := range row[done:] {
+		sum += math.Exp(float64(v) - float64(largest))
+	}
+	return float64(largest) + math.Log(sum)
+}
