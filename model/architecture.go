@@ -69,6 +69,7 @@ type block struct {
 	attnNorm, attnPostNorm, mlpNorm, mlpPostNorm *norm
 
 	attention          attention
+	recurrent          *recurrent // replaces attention, or nil
 	mlp                mlp
 	experts            *experts // replaces mlp, or nil
 	beside             *besideMLP
@@ -100,6 +101,9 @@ type attention struct {
 	heads, kvHeads, headDim int
 
 	query, key, value *linear // [heads·headDim, width], [kvHeads·headDim, width] twice
+	// queryGate replaces query: rows queries | gates, which the file interleaves per head.
+	// The attention's result is multiplied by the sigmoid of the gates.
+	queryGate *linear // [2·heads·headDim, width]
 	// fused replaces the three: rows q | k | v. grouped says that the file interleaves
 	// them per kv head, [queries of the group.., k, v]; bind puts them in order.
 	fused   *linear
@@ -127,6 +131,52 @@ type attention struct {
 func (a *attention) queryWidth() int { return a.heads * a.headDim }
 func (a *attention) keyWidth() int   { return a.kvHeads * a.headDim }
 func (a *attention) fusedWidth() int { return a.queryWidth() + 2*a.keyWidth() }
+
+// recurrent is linear attention by the gated delta rule (Qwen3-Next): each head keeps a
+// matrix that decays, forgets what it held for a key and takes in the key's new value.
+type recurrent struct {
+	keyHeads, valueHeads int // key head of value head h: h / (valueHeads/keyHeads)
+	keyDim, valueDim     int
+	kernel               int // taps of the causal convolution over queries, keys and values
+
+	mixed       *linear // queries | keys | values
+	gate        *linear // [valueHeads·valueDim, width]
+	beta, decay *linear // [valueHeads, width]
+	// fusedGate and fusedRates, when not "", are the tensors that hold mixed and gate, and
+	// beta and decay, interleaved per key head.
+	fusedGate, fusedRates string
+
+	names    recurrentNames
+	conv     []float32 // [channels, kernel], the newest input last
+	logRate  []float32 // [valueHeads]
+	timeBias []float32 // [valueHeads]
+
+	norm   *norm   // per head, on the result
+	output *linear // [width, valueHeads·valueDim]
+}
+
+// recurrentNames are tensors that are neither a matrix nor a norm.
+type recurrentNames struct{ conv, logRate, timeBias string }
+
+func (a *recurrent) keyWidth() int   { return a.keyHeads * a.keyDim }
+func (a *recurrent) valueWidth() int { return a.valueHeads * a.valueDim }
+func (a *recurrent) channels() int   { return 2*a.keyWidth() + a.valueWidth() }
+
+// mixerWidth is the width of z, the input of the mixer's output projection.
+func (b *block) mixerWidth() int {
+	if b.recurrent != nil {
+		return b.recurrent.valueWidth()
+	}
+	return b.attention.queryWidth()
+}
+
+// mixerOutput is the projection that reads z.
+func (b *block) mixerOutput() *linear {
+	if b.recurrent != nil {
+		return b.recurrent.output
+	}
+	return b.attention.output
+}
 
 // mlp is the feed-forward sublayer: down(f(gate)·up), or down(f(up)) without a gate.
 type mlp struct {
@@ -163,6 +213,7 @@ type stackedExperts struct {
 	inFirst      bool   // stored [experts, in, out]
 	interleaved  bool   // gate and up alternate: even rows are gates
 	bias         bool
+	optional     bool // some files have tensors per expert instead
 }
 
 // anyExperts returns the block's experts, wherever they stand.

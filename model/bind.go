@@ -24,11 +24,22 @@ type binder struct {
 // unusable or left over is in the one error.
 func (a *architecture) bind(b *binder) error {
 	b.prefix = b.Prefix(a.embedding.tokens.name+".weight", a.prefixes...)
+	for i := range a.blocks {
+		if e := a.blocks[i].anyExperts(); e != nil && e.stacked != nil && e.stacked.optional && !b.Has(b.prefix+e.stacked.gateUp) {
+			e.stacked = nil
+		}
+	}
 	a.eachLinear(func(l *linear) { b.linear(b.prefix+l.name, l, nil) })
 	for i := range a.blocks {
 		attention := &a.blocks[i].attention
 		if attention.fused != nil {
 			b.linear(b.prefix+attention.fused.name, attention.fused, attention.fusedOrder)
+		}
+		if attention.queryGate != nil {
+			b.linear(b.prefix+attention.queryGate.name, attention.queryGate, attention.gateOrder)
+		}
+		if recurrent := a.blocks[i].recurrent; recurrent != nil {
+			b.recurrent(recurrent)
 		}
 		if attention.sinks != "" {
 			attention.sinkRow = b.vector(b.prefix+attention.sinks, []int{attention.heads}, nil, 0)
@@ -63,6 +74,12 @@ func (a *architecture) eachLinear(visit func(*linear)) {
 		b := &a.blocks[i]
 		some(b.attention.query, b.attention.key, b.attention.value, b.attention.output)
 		some(b.mlp.gate, b.mlp.up, b.mlp.gateUp, b.mlp.down)
+		if a := b.recurrent; a != nil {
+			some(a.output)
+			if a.fusedGate == "" {
+				some(a.mixed, a.gate, a.beta, a.decay)
+			}
+		}
 		if b.perLayer != nil {
 			some(b.perLayer.gate, b.perLayer.projection)
 		}
@@ -92,6 +109,9 @@ func (a *architecture) eachNorm(visit func(*norm)) {
 	for i := range a.blocks {
 		b := &a.blocks[i]
 		some(b.attnNorm, b.attnPostNorm, b.mlpNorm, b.mlpPostNorm, b.attention.queryNorm, b.attention.keyNorm, b.attention.valueNorm)
+		if b.recurrent != nil {
+			some(b.recurrent.norm)
+		}
 		if b.perLayer != nil {
 			some(b.perLayer.norm)
 		}
@@ -232,16 +252,16 @@ func (b *binder) norm(name string, n *norm) {
 
 // number loads a tensor of one element.
 func (b *binder) number(name string) float32 {
-	values := b.numbers(name, 1)
+	values := b.numbers(name, []int{1})
 	if values == nil {
 		return 0
 	}
 	return values[0]
 }
 
-// numbers loads a vector that stays in host memory.
-func (b *binder) numbers(name string, count int) []float32 {
-	tensor, ok := b.Take(name, count)
+// numbers loads values that stay in host memory.
+func (b *binder) numbers(name string, shape []int) []float32 {
+	tensor, ok := b.Take(name, shape...)
 	if !ok {
 		return nil
 	}
@@ -250,29 +270,4 @@ func (b *binder) numbers(name string, count int) []float32 {
 		b.Refuse(err)
 	}
 	return values
-}
-
-// fusedOrder tells which stored row of a fused projection is row i of q | k | v; nil when
-// the file holds them in that order.
-func (a *attention) fusedOrder() []int {
-	if !a.grouped {
-		return nil
-	}
-	queries := a.heads / a.kvHeads
-	group := (queries + 2) * a.headDim
-	order := make([]int, 0, a.fusedWidth())
-	take := func(start, count int) {
-		for row := start; row < start+count; row++ {
-			order = append(order, row)
-		}
-	}
-	for g := range a.kvHeads {
-		take(g*group, queries*a.headDim)
-	}
-	for part := range 2 { // keys, then values
-		for g := range a.kvHeads {
-			take(g*group+(queries+part)*a.headDim, a.headDim)
-		}
-	}
-	return order
 }

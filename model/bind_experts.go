@@ -11,7 +11,7 @@ import (
 // expertParts loads what eachLinear leaves out of a mixture of experts.
 func (b *binder) expertParts(e *experts) {
 	if e.scales != "" {
-		e.scaleValues = b.numbers(b.prefix+e.scales, len(e.each))
+		e.scaleValues = b.numbers(b.prefix+e.scales, []int{len(e.each)})
 	}
 	if e.stacked != nil {
 		b.stackedExperts(e)

@@ -14,8 +14,12 @@ type Cache struct {
 	most     int // see Limit
 }
 
-// layerCache is one layer's keys, after norm and rotation, and values: [capacity, kv width].
-type layerCache struct{ keys, values kernels.Buffer }
+// layerCache is what one layer remembers: keys, after norm and rotation, and values,
+// [capacity, kv width]; or the state of a linear attention.
+type layerCache struct {
+	keys, values kernels.Buffer
+	state        *recurrentState
+}
 
 // smallestCapacity is the number of positions a cache starts with.
 const smallestCapacity = 64
@@ -43,14 +47,37 @@ func (c *Cache) Len() int { return c.length }
 func (c *Cache) Expect(positions int) { c.expected = positions }
 
 // Truncate forgets all positions from length on, so that another continuation can follow
-// the same beginning. A length beyond Len changes nothing.
-func (c *Cache) Truncate(length int) { c.length = min(c.length, max(length, 0)) }
+// the same beginning. It reports whether the cache now holds at most length positions:
+// linear attention cannot go back, so that such a cache is left as it is.
+func (c *Cache) Truncate(length int) bool {
+	if length >= c.length {
+		return true
+	}
+	for _, layer := range c.layers {
+		if layer.state != nil {
+			return false
+		}
+	}
+	c.length = max(length, 0)
+	return true
+}
+
+// commit makes the rows and states of a successful pass part of the cache.
+func (c *Cache) commit(added int, states map[int]*recurrentState) {
+	c.length += added
+	for layer, state := range states {
+		c.layers[layer].state = state
+	}
+}
 
 // Bytes is the device memory held.
 func (c *Cache) Bytes() int64 {
 	total := int64(0)
 	for _, layer := range c.layers {
 		total += 4 * int64(layer.keys.Rows) * int64(layer.keys.Stride+layer.values.Stride)
+		if layer.state != nil {
+			total += 4 * int64(len(layer.state.memory)+len(layer.state.window))
+		}
 	}
 	return total
 }

@@ -47,6 +47,9 @@ var families = []family{
 	{types: []string{"mixtral"}, describe: describeMixtral},
 	{types: []string{"qwen2_moe"}, describe: describeQwen2Moe},
 	{types: []string{"qwen3_moe"}, describe: describeQwen3Moe},
+	{types: []string{"qwen3_next"}, describe: describeQwen3Next},
+	{types: []string{"qwen3_5_text", "qwen3_5"}, describe: describeQwen35},
+	{types: []string{"qwen3_5_moe_text", "qwen3_5_moe"}, describe: describeQwen35Moe},
 	{types: []string{"granitemoe"}, describe: describeGraniteMoe},
 	{types: []string{"gpt_oss"}, describe: describeGPTOSS, quantized: "mxfp4"},
 }
@@ -101,8 +104,11 @@ func textConfig(c *config) *config {
 // checkShape refuses dimensions that contradict each other.
 func (a *architecture) checkShape() error {
 	for i := range a.blocks {
+		if err := a.blocks[i].recurrent.checkShape(); err != nil {
+			return err
+		}
 		attention := &a.blocks[i].attention
-		if attention.heads%attention.kvHeads != 0 {
+		if a.blocks[i].recurrent == nil && attention.heads%attention.kvHeads != 0 {
 			return fmt.Errorf("config.json: %d attention heads cannot share %d key/value heads evenly", attention.heads, attention.kvHeads)
 		}
 		if r := attention.rotary; r != nil && (r.dim > attention.headDim || r.dim%2 != 0) {
@@ -111,6 +117,14 @@ func (a *architecture) checkShape() error {
 		if e := a.blocks[i].anyExperts(); e != nil && e.chosen > len(e.each) {
 			return fmt.Errorf("config.json: %d experts are chosen out of %d", e.chosen, len(e.each))
 		}
+	}
+	return nil
+}
+
+// checkShape of no linear attention finds nothing.
+func (a *recurrent) checkShape() error {
+	if a != nil && a.valueHeads%a.keyHeads != 0 {
+		return fmt.Errorf("config.json: %d linear value heads cannot share %d key heads evenly", a.valueHeads, a.keyHeads)
 	}
 	return nil
 }
@@ -154,10 +168,16 @@ func (s shape) newArchitecture() *architecture {
 const (
 	fullAttention    = "full_attention"
 	slidingAttention = "sliding_attention"
+	linearAttention  = "linear_attention"
 )
 
 // layerTypes reads layer_types; without it, absent decides layer by layer.
 func (c *config) layerTypes(layers int, absent func(layer int) string) []string {
+	return c.layerTypesOf(layers, []string{fullAttention, slidingAttention}, absent)
+}
+
+// layerTypesOf is layerTypes for families with other kinds.
+func (c *config) layerTypesOf(layers int, kinds []string, absent func(layer int) string) []string {
 	types := c.strings("layer_types")
 	if types == nil {
 		types = make([]string, layers)
@@ -170,8 +190,8 @@ func (c *config) layerTypes(layers int, absent func(layer int) string) []string 
 		return make([]string, layers)
 	}
 	for _, kind := range types {
-		if kind != fullAttention && kind != slidingAttention {
-			c.fail("layer_types: %q is not supported; supported: %s, %s", kind, fullAttention, slidingAttention)
+		if !slices.Contains(kinds, kind) {
+			c.fail("layer_types: %q is not supported; supported: %s", kind, strings.Join(kinds, ", "))
 		}
 	}
 	return types[:layers]

@@ -10,8 +10,14 @@ func describeQwen2Moe(c *config) *architecture {
 	k := c.qwenSkeleton(c.readShape(16, 0))
 	k.qkvBias = c.flag("qkv_bias", true)
 	a := k.build()
-	x, sparse := c.qwenMixture(k, 60, 4, 1408), c.sparseLayer()
-	inner := c.count("shared_expert_intermediate_size", 5632)
+	c.putSharedMixture(a, k, c.qwenMixture(k, 60, 4, 1408), 5632, c.sparseLayer())
+	return a
+}
+
+// putSharedMixture puts experts, and one more MLP that every row passes, in the sparse
+// layers. sharedInner is the width of that MLP when its key is absent.
+func (c *config) putSharedMixture(a *architecture, k skeleton, x mixture, sharedInner int, sparse func(layer int) bool) {
+	inner := c.count("shared_expert_intermediate_size", sharedInner)
 	for layer := range a.blocks {
 		if !sparse(layer) {
 			continue
@@ -20,7 +26,6 @@ func describeQwen2Moe(c *config) *architecture {
 		shared := gatedMLP(prefix+"shared_expert.", "gate_proj", "up_proj", "down_proj", inner, a.width, k.activation)
 		e.shared, e.sharedGate = &shared, &linear{name: prefix + "shared_expert_gate", out: 1, in: a.width}
 	}
-	return a
 }
 
 // describeQwen3Moe is Qwen3 with experts.

@@ -63,9 +63,13 @@ func (r *run) block(layer int) {
 	defer r.free(mark)
 
 	attnIn, mlpIn := r.inputs(layer, b)
-	z := r.buffer(r.stream.Rows, b.attention.queryWidth())
-	r.attention(layer, &b.attention, attnIn, z)
-	r.contribute(layer, AttnOut, AttnOutPost, z, b.attention.output, b.attnPostNorm, b.residualMultiplier)
+	z := r.buffer(r.stream.Rows, b.mixerWidth()) // "z" of every kind of attention
+	if b.recurrent != nil {
+		r.recurrent(layer, b.recurrent, attnIn, z)
+	} else {
+		r.attention(layer, &b.attention, attnIn, z)
+	}
+	r.contribute(layer, AttnOut, AttnOutPost, z, b.mixerOutput(), b.attnPostNorm, b.residualMultiplier)
 	if b.normAfterSum {
 		r.normalize(r.stream, r.stream, b.attnNorm)
 	}

@@ -59,6 +59,13 @@ func (a *architecture) matrixElements() int64 {
 		if fused := a.blocks[i].attention.fused; fused != nil {
 			count(fused)
 		}
+		if gated := a.blocks[i].attention.queryGate; gated != nil {
+			count(gated)
+		}
+		if recurrent := a.blocks[i].recurrent; recurrent != nil && recurrent.fusedGate != "" {
+			count(recurrent.mixed)
+			count(recurrent.gate)
+		}
 		if e := a.blocks[i].anyExperts(); e != nil && e.stacked != nil {
 			for j := range e.each {
 				count(e.each[j].gate)

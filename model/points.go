@@ -20,6 +20,7 @@ const (
 	AttnScores    Point = "attn_scores"
 	AttnProbs     Point = "attn_probs"
 	Z             Point = "z"
+	AttnGate      Point = "attn_gate"
 	AttnOut       Point = "attn_out"
 	AttnOutPost   Point = "attn_out_post"
 	ResidMid      Point = "resid_mid"
@@ -76,28 +77,32 @@ func valueWidth(_ *architecture, b *block) int {
 	return b.attention.keyWidth()
 }
 
-func noValue(_ *architecture, b *block) string {
+// noKeys refuses what only layers with keys and values of their own have.
+func noKeys(a *architecture, b *block) string {
 	if b.attention.shares {
 		return fmt.Sprintf("uses the keys and values of layer %d in this layer", b.attention.sharedFrom)
+	}
+	return noSoftmax(a, b)
+}
+
+func noValue(a *architecture, b *block) string {
+	if reason := noKeys(a, b); reason != "" {
+		return reason
 	}
 	return unless(b.attention.value != nil || b.attention.fused != nil, "has no value projection in this layer: its values are its keys")
 }
 
 func noKeyNorm(a *architecture, b *block) string {
-	if b.attention.shares {
-		return noValue(a, b)
+	if reason := noKeys(a, b); reason != "" {
+		return reason
 	}
 	return noQueryNorm(a, b)
 }
 
-func noKeys(a *architecture, b *block) string {
-	if b.attention.shares {
-		return noValue(a, b)
-	}
-	return ""
-}
-
 func noQueryNorm(a *architecture, b *block) string {
+	if reason := noSoftmax(a, b); reason != "" {
+		return reason
+	}
 	return unless(b.attention.queryNorm != nil, "has no norm on its queries and keys")
 }
 
@@ -141,7 +146,16 @@ func noDenseMLP(_ *architecture, b *block) string {
 func expertCount(_ *architecture, b *block) int   { return len(b.experts.each) }
 func expertsChosen(_ *architecture, b *block) int { return b.experts.chosen }
 
-func noOutputGate(*architecture, *block) string { return "has no gate on its attention output" }
+func noOutputGate(_ *architecture, b *block) string {
+	return unless(b.attention.queryGate != nil, "has no gate on its attention output in this layer")
+}
+
+func noSoftmax(_ *architecture, b *block) string {
+	return unless(b.recurrent == nil, "uses linear attention in this layer")
+}
+
+func gateWidth(_ *architecture, b *block) int  { return 2 * b.attention.queryWidth() }
+func mixerWidth(_ *architecture, b *block) int { return b.mixerWidth() }
 
 func unless(condition bool, reason string) string {
 	if condition {
@@ -163,10 +177,10 @@ var pointTable = []pointRow{
 	{point: QNormOut, stage: atAttention, width: headsWidth, refuse: noQueryNorm, hooks: []string{"attn.q_norm.hook_out"}},
 	{point: KNormIn, stage: atAttention, width: kvHeadsWidth, refuse: noKeyNorm, hooks: []string{"attn.k_norm.hook_in"}},
 	{point: KNormOut, stage: atAttention, width: kvHeadsWidth, refuse: noKeyNorm, hooks: []string{"attn.k_norm.hook_out"}},
-	{point: AttnScores, stage: atAttention, hooks: []string{"attn.hook_attn_scores", "hook_attn_scores"}},
-	{point: AttnProbs, stage: atAttention, hooks: []string{"attn.hook_pattern", "hook_pattern"}},
-	{point: Z, stage: atAttention, editable: true, width: headsWidth, hooks: []string{"attn.hook_z", "hook_z"}},
-	{point: "attn_gate", stage: atAttention, refuse: noOutputGate},
+	{point: AttnScores, stage: atAttention, refuse: noSoftmax, hooks: []string{"attn.hook_attn_scores", "hook_attn_scores"}},
+	{point: AttnProbs, stage: atAttention, refuse: noSoftmax, hooks: []string{"attn.hook_pattern", "hook_pattern"}},
+	{point: Z, stage: atAttention, editable: true, width: mixerWidth, hooks: []string{"attn.hook_z", "hook_z"}},
+	{point: AttnGate, stage: atAttention, width: gateWidth, refuse: noOutputGate},
 	{point: AttnOut, stage: atAttention, editable: true, width: modelWidth, hooks: []string{"attn.hook_out"}},
 	{point: AttnOutPost, stage: atAttention, editable: true, width: modelWidth, hooks: []string{"hook_attn_out"}},
 	{point: ResidMid, stage: atAttention, editable: true, width: modelWidth, refuse: noMiddle, hooks: []string{"hook_resid_mid"}},

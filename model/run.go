@@ -36,6 +36,8 @@ type member struct {
 	total               int // positions it is known to reach
 	start, count, first int
 	need                int // how deep it must go, see depth
+
+	states map[int]*recurrentState // by layer, kept in the cache when the pass succeeds
 }
 
 // visitors are the edits and taps at one address, in the order given.
@@ -76,13 +78,14 @@ func (m *Model) forward(ctx context.Context, batch []*Sequence) error {
 		return err
 	}
 	r := m.newRun(ctx, batch)
+	members := slices.Clone(r.active)
 	err := r.execute()
 	r.release()
-	for _, s := range batch {
+	for _, member := range members {
 		if err != nil {
-			s.discard(m.device)
-		} else if s.Cache != nil {
-			s.Cache.length += len(s.Tokens)
+			member.discard(m.device)
+		} else if member.Cache != nil {
+			member.Cache.commit(len(member.Tokens), member.states)
 		}
 	}
 	return err
