@@ -16,7 +16,7 @@ var mayImport = map[string][]string{
 	"":                  {"internal/cli"},
 	"internal/cli":      {"demo", "engine", "server", "hub", "sae", "tokenizer", "kernels", "internal/settings", "internal/suggest"},
 	"server":            {"engine", "internal/pyjson", "internal/schema"},
-	"engine":            {"model", "sae", "hub", "tokenizer", "kernels", "weights", "internal/suggest"},
+	"engine":            {"model", "sae", "hub", "chat", "tokenizer", "kernels", "weights", "internal/suggest"},
 	"model":             {"weights", "kernels"},
 	"sae":               {"weights", "kernels", "internal/suggest"},
 	"weights":           {"kernels"},
@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"internal/mmap":     {},
 	"internal/pyjson":   {},
 	"internal/schema":   {"internal/pyjson"},
+	"chat":              {"tokenizer", "internal/jinja"},
+	"internal/jinja":    {},
 	"internal/golden":   {},
 	"internal/hubtest":  {},
 }
