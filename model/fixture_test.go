@@ -38,6 +38,11 @@ const (
 		"shared_expert_intermediate_size":8,"mlp_only_layers":[0],"vocab_size":40,"torch_dtype":"float32"}`
 )
 
+// smallHybrid has linear attention and a gated softmax attention; its caches cannot go back.
+const smallHybrid = `{"model_type":"qwen3_5_text","hidden_size":16,"intermediate_size":24,"num_hidden_layers":3,"num_attention_heads":4,
+	"num_key_value_heads":2,"head_dim":8,"full_attention_interval":2,"linear_num_key_heads":2,"linear_num_value_heads":4,
+	"linear_key_head_dim":4,"linear_value_head_dim":6,"vocab_size":40,"torch_dtype":"float32"}`
+
 var smallConfigs = []string{smallLlama, smallGemma, smallNeoX, smallMoE}
 
 // namedShape is a tensor that an architecture asks for.
@@ -66,8 +71,15 @@ func tensorsOf(t testing.TB, configText string) []namedShape {
 	}
 	a.eachLinear(func(l *linear) { matrix(a.prefixes[0], l) })
 	for i := range a.blocks {
-		if fused := a.blocks[i].attention.fused; fused != nil {
-			matrix(a.prefixes[0], fused)
+		for _, l := range []*linear{a.blocks[i].attention.fused, a.blocks[i].attention.queryGate} {
+			if l != nil {
+				matrix(a.prefixes[0], l)
+			}
+		}
+		if r := a.blocks[i].recurrent; r != nil {
+			list = append(list, namedShape{a.prefixes[0] + r.names.conv, []int{r.channels(), 1, r.kernel}},
+				namedShape{a.prefixes[0] + r.names.logRate, []int{r.valueHeads}},
+				namedShape{a.prefixes[0] + r.names.timeBias, []int{r.valueHeads}})
 		}
 	}
 	a.eachNorm(func(n *norm) {
@@ -149,10 +161,16 @@ func valuesOf(device kernels.Device, b kernels.Buffer) []float32 {
 // near fails unless two results agree to float32 rounding.
 func near(t testing.TB, what string, got, want []float32) {
 	t.Helper()
+	within(t, what, got, want, 2e-6)
+}
+
+// within fails unless two results agree to a relative tolerance.
+func within(t testing.TB, what string, got, want []float32, tolerance float64) {
+	t.Helper()
 	if len(got) != len(want) || len(got) == 0 {
 		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
 	}
-	if distance := rowError(got, want, 0); !(distance <= 2e-6) {
+	if distance := rowError(got, want, 0); !(distance <= tolerance) {
 		t.Errorf("%s: differ by %.3g", what, distance)
 	}
 }

@@ -29,7 +29,7 @@ func sum(parts ...[]float32) []float32 {
 
 func TestResidualIdentities(t *testing.T) {
 	device := cpu(t)
-	for _, text := range smallConfigs {
+	for _, text := range append(smallConfigs, smallHybrid) {
 		m := loadSmall(t, text, device)
 		for layer := range m.Info().Layers {
 			pre, post := tapAt(ResidPre, layer), tapAt(ResidPost, layer)

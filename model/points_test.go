@@ -91,19 +91,16 @@ func TestCheckAndWidths(t *testing.T) {
 // TestPointsAreServed captures everything that Points lists, at the width it states.
 func TestPointsAreServed(t *testing.T) {
 	device := cpu(t)
-	for _, text := range smallConfigs {
+	for _, text := range append(smallConfigs, smallHybrid) {
 		m := loadSmall(t, text, device)
 		points := m.Points()
 		if !slices.IsSorted(points) || len(points) < 15 {
 			t.Errorf("points %v", points)
 		}
 		for _, point := range points {
-			at := Address{point, 2} // where the sparse model has experts
-			if m.Check(at) != nil {
-				at.Layer = 0
-			}
-			if !rowOf(point).inBlock() {
-				at.Layer = -1
+			at := Address{point, -1}
+			for rowOf(point).inBlock() && m.Check(at) != nil { // some layer has it
+				at.Layer++
 			}
 			tap := tapAt(at.Point, at.Layer)
 			mustForward(t, m, &Sequence{Tokens: somePrompt, Taps: []*Tap{tap}})
