@@ -30,7 +30,7 @@ func TestRecurrentCache(t *testing.T) {
 	}
 	second := &Sequence{Tokens: somePrompt[4:], Cache: cache, Want: AllLogits}
 	mustForward(t, m, &Sequence{Tokens: []int{9}}, second)
-	// The norm of a head's result magnifies the rounding of another batch; a lost state is worth 0.1.
+	// The norm of a head's result magnifies the rounding of another batch; a lost state is worth 1.
 	within(t, "chunks", slices.Concat(valuesOf(device, first.Logits), valuesOf(device, second.Logits)), want, 1e-3)
 
 	if cache.Truncate(2) || !cache.Truncate(len(somePrompt)) || cache.Len() != len(somePrompt) {
