@@ -128,4 +128,3 @@ func (s *Store) Close() {
 	}
 	s.releases = nil
 }
-
