@@ -64,11 +64,10 @@ func (c *CPU) scoreRow(scores, q []float32, keys Buffer, first, column int) {
 	}
 	quarter := (len(scores) + 3) / 4
 	args := dotArgs{x: [4]*float32{&q[0]}, n: len(q), stride: uintptr(quarter) * 4, ld: uintptr(keys.Stride) * 4, step: 4}
-	together := len(scores) - 3*quarter // steps on which all four streams have a key
-	for i := 0; i < quarter; i += max(args.steps, 1) {
-		steps := 1
-		if i == 0 && together > 0 {
-			steps = together
+	for i, steps := 0, 1; i < quarter; i += steps {
+		steps = 1
+		if i == 0 {
+			steps = max(len(scores)-3*quarter, 1) // those on which all four streams have a key
 		}
 		for j := range args.w {
 			at := first + min(j*quarter+i, len(scores)-1)
@@ -76,7 +75,6 @@ func (c *CPU) scoreRow(scores, q []float32, keys Buffer, first, column int) {
 		}
 		args.out, args.steps = &scores[i], steps
 		c.dotKernel(&args, F32, true)
-		args.steps = steps
 	}
 }
 

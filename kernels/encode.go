@@ -118,6 +118,9 @@ func (p *perThread[T]) give(t *T) {
 func (c *CPU) EncodePeaks(x Buffer, e *Encoder, o PeakOptions) []FeaturePeak {
 	e.mustMatch(x)
 	mustMatch(o.ZeroRows == nil || len(o.ZeroRows) == x.Rows, "encode zero rows", len(o.ZeroRows), x.Rows)
+	for _, r := range o.SortRows {
+		mustMatch(r >= 0 && r < x.Rows, "encode sort rows", r, x.Rows)
+	}
 	if x.Rows == 0 || o.Top <= 0 {
 		return nil
 	}

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -22,7 +23,7 @@ func (c *CPU) EncodeTopPerRow(x Buffer, e *Encoder, k int) [][]FeatureValue {
 		return sparseTops(c.chosen(x, e), e.Features, k)
 	}
 	result := make([][]FeatureValue, x.Rows)
-	for r, best := range c.rowTops(x, e, k) {
+	for r, best := range c.rankRows(x, e, k).rows {
 		for _, v := range best.sorted() {
 			result[r] = append(result[r], FeatureValue{v.feature, v.value})
 		}
@@ -97,21 +98,52 @@ func (c *CPU) EncodeFeatures(dst, x Buffer, e *Encoder, features []int) {
 	})
 }
 
-// rowTops ranks the features of every row and keeps the first k: by key for the ranking
-// rules, by activation for the others.
-func (c *CPU) rowTops(x Buffer, e *Encoder, k int) []top[choice] {
-	parts := perThread[[]top[choice]]{create: func() *[]top[choice] {
-		rows := make([]top[choice], x.Rows)
-		for r := range rows {
-			rows[r].limit = k
+// rowTops is the ranking of the features of every row.
+type rowTops struct {
+	rows []top[choice]
+	bars []float32 // smaller keys do not come into a row any more
+}
+
+func newRowTops(rows, k int) *rowTops {
+	t := &rowTops{rows: make([]top[choice], rows), bars: make([]float32, rows)}
+	for r := range t.rows {
+		t.rows[r].limit = k
+		t.bars[r] = float32(math.Inf(-1))
+	}
+	return t
+}
+
+// offer ranks v in row r.
+func (t *rowTops) offer(r int, v choice) {
+	row := &t.rows[r]
+	row.offer(v)
+	if len(row.items) == row.limit && row.limit > 0 && row.items[0].key == row.items[0].key {
+		t.bars[r] = row.items[0].key
+	}
+}
+
+// weakest returns the last entry that any of the rows keeps; full says that all are full.
+func (t *rowTops) weakest() (last choice, full bool) {
+	for r := range t.rows {
+		row := &t.rows[r]
+		if len(row.items) < row.limit || row.limit == 0 {
+			return choice{}, false
 		}
-		return &rows
-	}}
-	ranking := e.ranking()
+		if root := row.items[0]; r == 0 || before(last.key, last.feature, root.key, root.feature) {
+			last = root
+		}
+	}
+	return last, true
+}
+
+// rankRows ranks the features of every row and keeps the first k: by key for the ranking
+// rules, by activation for the others.
+func (c *CPU) rankRows(x Buffer, e *Encoder, k int) *rowTops {
+	parts := perThread[rowTops]{create: func() *rowTops { return newRowTops(x.Rows, k) }}
 	c.product(x, e.W, func(s *scratch, t *tile) {
 		part := parts.take()
 		defer parts.give(part)
-		last, full := weakest(*part)
+		last, full := part.weakest()
 		zeroCounts := !full || before(0, t.first, last.key, last.feature)
 		for i, m := range c.maxima(s, t) {
 			if !zeroCounts && e.silent(m, t.first+i) {
@@ -119,52 +151,48 @@ func (c *CPU) rowTops(x Buffer, e *Encoder, k int) []top[choice] {
 			}
 			u := e.ruleOf(t.first + i)
 			bound, known := u.bound(m)
-			if ranking {
+			if e.ranking() {
 				bound = u.key(m)
 				known = known && e.Kind == EncodeTopK
 			}
-			if full && known && !before(bound, t.first+i, last.key, last.feature) {
-				continue
-			}
-			for r, p := range t.of(i) {
-				v := choice{feature: t.first + i, value: u.value(p) * u.scale}
-				v.key = v.value
-				if ranking {
-					v.key = u.key(p)
-				}
-				(*part)[r].offer(v)
+			if !full || !known || before(bound, t.first+i, last.key, last.feature) {
+				part.offerAll(&u, t.first+i, t.of(i))
 			}
 		}
 	})
-	result := make([]top[choice], x.Rows)
-	for r := range result {
-		result[r].limit = k
-		for _, part := range parts.all {
-			for _, v := range (*part)[r].items {
-				result[r].offer(v)
+	all := newRowTops(x.Rows, k)
+	for _, part := range parts.all {
+		for r := range part.rows {
+			for _, v := range part.rows[r].items {
+				all.offer(r, v)
 			}
 		}
 	}
-	return result
+	return all
 }
 
-// weakest returns the last entry that any of the rankings keeps; full says that all are full.
-func weakest(rows []top[choice]) (last choice, full bool) {
-	for r := range rows {
-		if len(rows[r].items) < rows[r].limit || rows[r].limit == 0 {
-			return choice{}, false
+// offerAll ranks one feature in every row, given its products.
+func (t *rowTops) offerAll(u *rule, feature int, products []float32) {
+	ranking := u.kind == EncodeTopK || u.kind == EncodeAbsTopK
+	bars := t.bars[:len(products)]
+	for r, p := range products {
+		var key float32
+		if ranking {
+			key = u.key(p)
+		} else {
+			key = u.value(p) * u.scale
 		}
-		if root := rows[r].items[0]; r == 0 || before(last.key, last.feature, root.key, root.feature) {
-			last = root
+		if key < bars[r] {
+			continue
 		}
+		t.offer(r, choice{feature: feature, key: key, value: u.value(p) * u.scale})
 	}
-	return last, true
 }
 
 // chosen returns the non-zero activations of every row under a ranking rule, feature ascending.
 func (c *CPU) chosen(x Buffer, e *Encoder) [][]FeatureValue {
 	result := make([][]FeatureValue, x.Rows)
-	for r, best := range c.rowTops(x, e, max(min(e.K, e.Features), 0)) {
+	for r, best := range c.rankRows(x, e, max(min(e.K, e.Features), 0)).rows {
 		for _, v := range best.items {
 			if v.value != 0 {
 				result[r] = append(result[r], FeatureValue{v.feature, v.value})
@@ -213,7 +241,9 @@ func sparsePeaks(rows [][]FeatureValue, features int, o PeakOptions) []FeaturePe
 			active = append(active, entry{v.Feature, r, v.Value})
 		}
 	}
-	slices.SortStableFunc(active, func(a, b entry) int { return cmp.Compare(a.feature, b.feature) })
+	slices.SortFunc(active, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.feature, b.feature), cmp.Compare(a.row, b.row))
+	})
 	best := top[FeaturePeak]{limit: o.Top}
 	values := make([]float32, len(rows))
 	for f := range features {

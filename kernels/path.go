@@ -32,8 +32,7 @@ func pathByName(name string) (path, bool) {
 func (p path) supported() bool {
 	switch p {
 	case pathAVX2:
-		// Every processor with AVX2 and FMA has F16C, which x/sys/cpu does not report.
-		return haveAssembly && cpu.X86.HasAVX2 && cpu.X86.HasFMA
+		return haveAssembly && cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C
 	case pathAVX512:
 		return pathAVX2.supported() && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW &&
 			cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL

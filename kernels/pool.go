@@ -27,6 +27,7 @@ type job struct {
 	next     atomic.Int64 // the next ticket
 	done     atomic.Int64 // finished chunks
 	finished chan struct{}
+	panicked atomic.Pointer[any] // the first panic of a chunk
 }
 
 // help runs chunks until none is left.
@@ -36,11 +37,22 @@ func (j *job) help() {
 		if chunk >= j.chunks {
 			return
 		}
-		j.run(int(chunk))
+		j.runChunk(int(chunk))
 		if j.done.Add(1) == j.chunks {
 			j.finished <- struct{}{}
 		}
 	}
+}
+
+// runChunk runs one chunk. A panic is kept for the caller: on a worker it would end the
+// process, and on the caller it would leave the job open.
+func (j *job) runChunk(chunk int) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.panicked.CompareAndSwap(nil, &r)
+		}
+	}()
+	j.run(chunk)
 }
 
 // pool runs parallel loops on the callers' goroutines and on idle workers. A caller
@@ -73,7 +85,8 @@ func (p *pool) close() {
 	p.workers.Wait()
 }
 
-// each calls run(0) … run(chunks-1), each once, and returns when all have returned.
+// each calls run(0) … run(chunks-1), each once, and returns when all have returned. It
+// panics when one of them did.
 func (p *pool) each(chunks int, run func(chunk int)) {
 	slot := -1
 	var j *job
@@ -90,6 +103,9 @@ func (p *pool) each(chunks int, run func(chunk int)) {
 	j.help()
 	p.slots[slot].Store(nil)
 	j.wait()
+	if r := j.panicked.Load(); r != nil {
+		panic(*r)
+	}
 }
 
 // split cuts n units into runs of at most grain and calls run(lo, hi) for each.

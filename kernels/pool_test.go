@@ -80,6 +80,31 @@ func TestPoolNests(t *testing.T) {
 	}
 }
 
+// A panic in any chunk reaches the caller, and the pool works on.
+func TestPoolHandsPanicsToTheCaller(t *testing.T) {
+	p := newPool(2)
+	defer p.close()
+	for bad := range 8 {
+		func() {
+			defer func() {
+				if r := recover(); r != "bad" {
+					t.Errorf("recovered %v", r)
+				}
+			}()
+			p.each(8, func(i int) {
+				if i == bad {
+					panic("bad")
+				}
+			})
+		}()
+	}
+	for i := range p.slots {
+		if p.slots[i].Load() != nil {
+			t.Error("a job was left open")
+		}
+	}
+}
+
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 20 {
@@ -104,7 +129,7 @@ func TestBestPath(t *testing.T) {
 	want := "generic"
 	if runtime.GOARCH == "amd64" {
 		x := cpu.X86
-		if x.HasAVX2 && x.HasFMA {
+		if x.HasAVX2 && x.HasFMA && x.HasF16C {
 			want = "avx2"
 			if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
 				want = "avx512"

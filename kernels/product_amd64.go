@@ -2,11 +2,9 @@ package kernels
 
 import "unsafe"
 
-const (
-	// blockK is how many k a tile sums before the sum goes to the scratch: a block of a
-	// panel (and of the weights) stays in a near cache, and short sums are more accurate.
-	blockK = 384
-)
+// blockK is how many k a tile sums before the sum goes to the scratch: a block of a panel
+// stays in a near cache, and short sums are more accurate.
+const blockK = 384
 
 // tileShape returns the weight rows of a panel kernel and the rows of x of its panel.
 func (p path) tileShape() (weightRows, rows int) {
@@ -190,14 +188,12 @@ func (c *CPU) fillDots(t *tile, p *packedRows, w *Weight) {
 	if rows == 1 {
 		group = 1
 	}
-	together := t.count - 3*quarter // steps on which all four streams have a row
-	if rows > group {
-		together = 1 // each weight row serves all groups while it is in the cache
-	}
-	for i := 0; i < quarter && args.n > 0; {
-		steps := 1
-		if i+together <= t.count-3*quarter {
-			steps = max(together, 1)
+	for i, steps := 0, 1; i < quarter && args.n > 0; i += steps {
+		steps = 1
+		if i == 0 && rows <= group {
+			// All steps on which the four streams have a row, in one call. Several groups
+			// take a step each instead, so that the weights are still in the cache.
+			steps = max(t.count-3*quarter, 1)
 		}
 		for r := p.dot; r < p.x.Rows; r += group {
 			for j := range args.w {
@@ -209,7 +205,6 @@ func (c *CPU) fillDots(t *tile, p *packedRows, w *Weight) {
 			args.out, args.steps = &t.values[i*t.stride+r], steps
 			c.dotKernel(&args, w.DType, rows == 1)
 		}
-		i += steps
 	}
 	if args.n < w.In {
 		dotTails(t, p, w, args.n)
