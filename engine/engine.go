@@ -15,9 +15,9 @@ type Engine struct {
 	// generations admits the requests that generate: they spend their time waiting for the
 	// scheduler, so more of them may be inside.
 	generations *admission
-	life      context.Context // ends with Close
-	stop      context.CancelFunc
-	world     atomic.Pointer[world] // nil until the load is done
+	life        context.Context // ends with Close
+	stop        context.CancelFunc
+	world       atomic.Pointer[world] // nil until the load is done
 	// custom is the model a reload asked for instead of the configured one, nil for none.
 	custom atomic.Pointer[string]
 

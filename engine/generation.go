@@ -130,7 +130,8 @@ func follow(types []SteerType, generations map[SteerType]*generation, show func(
 			if e.logprob != nil {
 				courses[i].logprobs = append(courses[i].logprobs, *e.logprob)
 			}
-			if e.text == "" && !(last && anyLogprobs(courses)) {
+			silent := e.end && courses[i].text == "" // clients are told of an end without any text
+			if e.text == "" && !silent && !(last && anyLogprobs(courses)) {
 				return nil
 			}
 			return show(courses, last)

@@ -51,7 +51,7 @@ func (c *comparison) near(a, b float64, path []string) bool {
 }
 
 func (c *comparison) run(want, got any, path []string) {
-	if slices.Contains(c.ignore, strings.Join(path, ".")) {
+	if c.ignores(path) {
 		return
 	}
 	switch w := want.(type) {
@@ -83,6 +83,13 @@ func (c *comparison) run(want, got any, path []string) {
 	}
 }
 
+// ignores reports whether a path is left out; * in a pattern stands for any one part.
+func (c *comparison) ignores(path []string) bool {
+	return slices.ContainsFunc(c.ignore, func(pattern string) bool {
+		return slices.EqualFunc(strings.Split(pattern, "."), path, func(part, name string) bool { return part == "*" || part == name })
+	})
+}
+
 func (c *comparison) objects(want, got map[string]any, path []string) {
 	if len(path) > 0 && path[len(path)-1] == "activeFeatures" {
 		c.firing(want, got, path)
@@ -93,14 +100,14 @@ func (c *comparison) objects(want, got map[string]any, path []string) {
 	}
 	for key := range want {
 		value, ok := got[key]
-		if !ok {
+		if !ok && !c.ignores(append(path, key)) {
 			c.add(append(path, key), want[key], "(absent)")
 			continue
 		}
 		c.run(want[key], value, append(path, key))
 	}
 	for key := range got {
-		if _, ok := want[key]; !ok {
+		if _, ok := want[key]; !ok && !c.ignores(append(path, key)) {
 			c.add(append(path, key), "(absent)", got[key])
 		}
 	}

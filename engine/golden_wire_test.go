@@ -77,6 +77,8 @@ var verbs = map[string]verb{
 	"/v1/activation/raw":                 askRaw,
 	"/v1/activation/attention":           askAttention,
 
+	"/v1/steer/completion": askSteer,
+
 	"/v1/util/sae-vector":                 askVector,
 	"/v1/util/sae-topk-by-decoder-cossim": askNeighbours,
 	"/v1/util/similarity-matrix-pred":     askSimilarity,

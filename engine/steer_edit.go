@@ -45,8 +45,8 @@ func (w *world) directions(ctx context.Context, s Steering) ([]direction, error)
 	return all, nil
 }
 
-// featureDirection is the decoder direction of a feature, at the hook its source writes:
-// that of its output where it transcodes, else that of its input.
+// featureDirection is the decoder direction of a feature, at the hook its source reads. A
+// transcoder reads one place and writes another, so its features have no such direction.
 func (w *world) featureDirection(ctx context.Context, f SteerFeature) (direction, error) {
 	source, err := w.acquireSource(ctx, f.Source)
 	if err != nil {
@@ -57,13 +57,14 @@ func (w *world) featureDirection(ctx context.Context, f SteerFeature) (direction
 	if err != nil {
 		return direction{}, err
 	}
+	hook := source.source.HookName
+	if out, _ := source.source.Metadata["hook_name_out"].(string); out != "" && out != hook {
+		return direction{}, invalid("Source %s is a transcoder from %s to %s, and steering along its features is not supported: "+
+			"steer along a vector at %s instead", f.Source, hook, out, out)
+	}
 	vector, err := source.source.DecoderRow(index)
 	if err != nil {
 		return direction{}, err
-	}
-	hook := source.source.HookName
-	if out, ok := source.source.Metadata["hook_name_out"].(string); ok && out != "" {
-		hook = out
 	}
 	return direction{name: "source " + f.Source, hook: hook, vector: vector, strength: f.Strength}, nil
 }

@@ -197,6 +197,8 @@ func (c *countingDevice) Upload(rows, width int, data []float32) kernels.Buffer 
 }
 
 func (c *countingDevice) Release(b kernels.Buffer) {
-	c.outstanding.Add(-1)
+	if !b.IsZero() {
+		c.outstanding.Add(-1)
+	}
 	c.Device.Release(b)
 }

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+)
+
+// wireSteering are the fields of the steering requests, keys respelled to camelCase.
+type wireSteering struct {
+	Prompt                                                 json.RawMessage
+	SteerMethod                                            SteerMethod
+	Types                                                  []SteerType
+	NormalizeSteering, SteerSpecialTokens, IsAssistantAxis bool
+	StrengthMultiplier, Temperature, Seed, FreqPenalty     float64
+	NCompletionTokens, NLogprobs                           int
+	Features                                               []wireFeature
+	Vectors                                                []wireVector
+	Stream                                                 bool
+}
+
+type wireFeature struct {
+	Source   string
+	Index    json.Number
+	Strength float64
+}
+
+type wireVector struct {
+	SteeringVector []float64
+	Strength       float64
+	Hook           string
+}
+
+// camelKeys respells the keys of objects at any depth.
+func camelKeys(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, value := range v {
+			words := strings.Split(key, "_")
+			for i := 1; i < len(words); i++ {
+				if words[i] != "" {
+					words[i] = strings.ToUpper(words[i][:1]) + words[i][1:]
+				}
+			}
+			out[strings.Join(words, "")] = camelKeys(value)
+		}
+		return out
+	case []any:
+		for i := range v {
+			v[i] = camelKeys(v[i])
+		}
+	}
+	return v
+}
+
+func decodeSteering(body []byte) (wireSteering, Steering, error) {
+	var r wireSteering
+	var loose any
+	if json.Unmarshal(body, &loose) != nil {
+		return r, Steering{}, errNotForEngine
+	}
+	respelled, _ := json.Marshal(camelKeys(loose))
+	if json.Unmarshal(respelled, &r) != nil {
+		return r, Steering{}, errNotForEngine
+	}
+	s := Steering{Method: r.SteerMethod, Normalize: r.NormalizeSteering, Types: r.Types, Multiplier: r.StrengthMultiplier,
+		Tokens: r.NCompletionTokens, Temperature: r.Temperature, Seed: r.Seed, FrequencyPenalty: r.FreqPenalty, Logprobs: r.NLogprobs}
+	if r.Features != nil {
+		s.Features = []SteerFeature{}
+	}
+	for _, f := range r.Features {
+		s.Features = append(s.Features, SteerFeature{f.Source, f.Index.String(), f.Strength})
+	}
+	if r.Vectors != nil {
+		s.Vectors = []SteerVector{}
+	}
+	for _, v := range r.Vectors {
+		s.Vectors = append(s.Vectors, SteerVector{v.SteeringVector, v.Strength, v.Hook})
+	}
+	return r, s, nil
+}
+
+func wireLogprobs(into object, tokens []TokenLogprob) {
+	if tokens == nil {
+		return
+	}
+	list := []any{}
+	for _, t := range tokens {
+		top := []any{}
+		for _, choice := range t.Top {
+			top = append(top, object{"token": choice.Token, "logprob": choice.Logprob})
+		}
+		list = append(list, object{"token": t.Token, "logprob": t.Logprob, "topLogprobs": top})
+	}
+	into["logprobs"] = list
+}
+
+// askSteer answers steering cases. Sampled texts are nobody's to compare, so they are left
+// out of both sides.
+func askSteer(ctx context.Context, e *Engine, body []byte) (any, error) {
+	r, s, err := decodeSteering(body)
+	var prompt string
+	if err != nil || json.Unmarshal(r.Prompt, &prompt) != nil || r.Temperature > 0 {
+		return nil, errNotForEngine
+	}
+	frame, err := e.SteerCompletion(ctx, SteerRequest{Prompt: prompt, Steering: s}, nil)
+	outputs := []any{}
+	for _, o := range frame.Outputs {
+		output := object{"type": o.Type, "output": o.Text}
+		wireLogprobs(output, o.Logprobs)
+		outputs = append(outputs, output)
+	}
+	return object{"outputs": outputs}, err
+}
