@@ -13,6 +13,7 @@ type attentionCase struct {
 	position, firstKey, window                    int
 	softcap                                       float32
 	sinks, results                                bool
+	sinkSize                                      float32 // multiplies the sinks; 0 = 1
 }
 
 func (k attentionCase) build(c *CPU, r *rand.Rand) Attention {
@@ -24,6 +25,9 @@ func (k attentionCase) build(c *CPU, r *rand.Rand) Attention {
 	}
 	if k.sinks {
 		a.Sinks = up(1, k.heads)
+		if k.sinkSize != 0 {
+			c.Scale(a.Sinks, a.Sinks, k.sinkSize)
+		}
 	}
 	return a
 }
@@ -77,6 +81,8 @@ func TestAttendAgainstNaive(t *testing.T) {
 		{rows: 70, keys: 70, heads: 2, kvHeads: 2, headDim: 16, valueDim: 16, window: 3},
 		{rows: 9, keys: 500, heads: 1, kvHeads: 1, headDim: 24, valueDim: 40, position: 491},
 		{rows: 33, keys: 20, heads: 1, kvHeads: 1, headDim: 8, valueDim: 8, position: 30, firstKey: 43, results: true}, // early rows see nothing
+		{rows: 2, keys: 30, heads: 6, kvHeads: 3, headDim: 16, valueDim: 16, position: 28, sinks: true, sinkSize: 300, results: true},
+		{rows: 30, keys: 30, heads: 6, kvHeads: 3, headDim: 16, valueDim: 16, sinks: true, sinkSize: 300, results: true},
 	}
 	eachDevice(t, func(t *testing.T, c *CPU) {
 		for i, k := range cases {

@@ -248,27 +248,6 @@ func TestEncodeReportsNaN(t *testing.T) {
 	})
 }
 
-func TestTopPerRow(t *testing.T) {
-	eachDevice(t, func(t *testing.T, c *CPU) {
-		r := newRand(33)
-		for _, width := range []int{1, 5, 64, 200, 5000} {
-			x, _ := framed(t, c, 3, width)
-			c.Copy(x, c.Upload(3, width, integers(r, 3*width)))
-			for _, k := range []int{0, 1, 10, width + 1} {
-				for i, got := range c.TopPerRow(x, k) {
-					if want := topOf(x.row(i), k); !slices.Equal(got, want) {
-						t.Fatalf("top %d of %d: %v, want %v", k, width, got, want)
-					}
-				}
-			}
-			x.row(1)[width-1] = float32(math.NaN())
-			if first := c.TopPerRow(x, 2)[1][0]; first.Feature != width-1 || first.Value == first.Value {
-				t.Fatalf("width %d: a NaN came out as %v", width, first)
-			}
-		}
-	})
-}
-
 // Many encodings at once, on random data, agree with one thread's.
 func TestEncodeConcurrently(t *testing.T) {
 	c, err := NewCPU(CPUOptions{Threads: 2})
