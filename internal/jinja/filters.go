@@ -78,7 +78,7 @@ func titleWords(s string) string {
 		} else {
 			out.WriteString(lower(string(r)))
 		}
-		start = isSpace(r) || strings.ContainsRune("-({[<", r)
+		start = IsSpace(r) || strings.ContainsRune("-({[<", r)
 	}
 	return out.String()
 }

@@ -49,7 +49,7 @@ func intFilter(_ *machine, v Value, a arguments) Value {
 
 // parseInteger reads an integer as Python's int(text, base).
 func parseInteger(text string, base int) (int64, bool) {
-	text = strings.TrimFunc(text, isSpace)
+	text = strings.TrimFunc(text, IsSpace)
 	digits := strings.TrimLeft(text, "+-")
 	if base < 2 && base != 0 || base > 36 || len(text)-len(digits) > 1 || strings.HasPrefix(digits, "_") || strings.HasSuffix(digits, "_") || strings.Contains(digits, "__") {
 		return 0, false
@@ -68,7 +68,7 @@ func parseInteger(text string, base int) (int64, bool) {
 
 // parseFloat reads a float as Python's float(text).
 func parseFloat(text string) (float64, bool) {
-	text = strings.TrimFunc(text, isSpace)
+	text = strings.TrimFunc(text, IsSpace)
 	if strings.ContainsAny(text, "xXpP") || strings.HasPrefix(text, "_") || strings.HasSuffix(text, "_") || strings.Contains(text, "__") {
 		return 0, false
 	}

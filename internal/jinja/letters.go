@@ -80,16 +80,16 @@ func split(s, separator string, most int) []string {
 	}
 	var parts []string
 	for {
-		s = strings.TrimLeftFunc(s, isSpace)
+		s = strings.TrimLeftFunc(s, IsSpace)
 		if s == "" {
 			return parts
 		}
-		end := strings.IndexFunc(s, isSpace)
+		end := strings.IndexFunc(s, IsSpace)
 		if len(parts) == most || end < 0 {
 			if end < 0 {
 				return append(parts, s)
 			}
-			return append(parts, strings.TrimRightFunc(s, isSpace))
+			return append(parts, strings.TrimRightFunc(s, IsSpace))
 		}
 		parts = append(parts, s[:end])
 		s = s[end:]
@@ -107,11 +107,11 @@ func splitFromRight(s, separator string, most int) []string {
 		head := strings.Join(all[:len(all)-most], separator)
 		return append([]string{head}, tail...)
 	}
-	head := strings.TrimRightFunc(s, isSpace)
+	head := strings.TrimRightFunc(s, IsSpace)
 	for i := len(tail) - 1; i >= 0; i-- {
-		head = strings.TrimRightFunc(strings.TrimSuffix(head, tail[i]), isSpace)
+		head = strings.TrimRightFunc(strings.TrimSuffix(head, tail[i]), IsSpace)
 	}
-	return append([]string{strings.TrimLeftFunc(head, isSpace)}, tail...)
+	return append([]string{strings.TrimLeftFunc(head, IsSpace)}, tail...)
 }
 
 // isLineEnd tells the characters at which Python's str.splitlines cuts.

@@ -107,7 +107,7 @@ var textMethods = map[string]method{
 	"isdecimal":    every("isdecimal", unicode.IsDigit),
 	"isnumeric":    every("isnumeric", unicode.IsNumber),
 	"isalnum":      every("isalnum", func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
-	"isspace":      every("isspace", isSpace),
+	"isspace":      every("isspace", IsSpace),
 	"isascii":      asciiMethod,
 	"isupper":      caseMethod("isupper", unicode.IsUpper, unicode.IsLower),
 	"islower":      caseMethod("islower", unicode.IsLower, unicode.IsUpper),
@@ -131,7 +131,7 @@ func stripMethod(name string, left, right bool) method {
 // strip removes characters from the ends of a text: those in chars, white space for None.
 func (m *machine) strip(s string, chars Value, left, right bool) string {
 	m.spendText(len(s))
-	drop := isSpace
+	drop := IsSpace
 	if chars != nil {
 		set := textArgument(chars, "strip arg")
 		drop = func(r rune) bool { return strings.ContainsRune(set, r) }

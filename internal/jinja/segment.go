@@ -102,13 +102,13 @@ func tagStart(text string) int {
 // lstrip_blocks holds for the tag.
 func (s *segmenter) stripBefore(text string, sign byte, block bool) string {
 	if sign == '-' {
-		return strings.TrimRightFunc(text, isSpace)
+		return strings.TrimRightFunc(text, IsSpace)
 	}
 	if sign == '+' || !block {
 		return text
 	}
 	lineAt := strings.LastIndexByte(text, '\n') + 1
-	if (lineAt > 0 || s.lineStart) && strings.TrimLeftFunc(text[lineAt:], isSpace) == "" {
+	if (lineAt > 0 || s.lineStart) && strings.TrimLeftFunc(text[lineAt:], IsSpace) == "" {
 		return text[:lineAt]
 	}
 	return text
@@ -176,7 +176,7 @@ func (s *segmenter) tag(kind segmentKind, sign byte) {
 }
 
 func leadingSpace(text string) int {
-	return len(text) - len(strings.TrimLeftFunc(text, isSpace))
+	return len(text) - len(strings.TrimLeftFunc(text, IsSpace))
 }
 
 func leadingNewline(text string) int {
@@ -186,9 +186,9 @@ func leadingNewline(text string) int {
 	return 0
 }
 
-// isSpace is Python's str.isspace for one character: Unicode's white space and the four
-// separators of ASCII.
-func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
+// IsSpace is Python's str.isspace for one character: Unicode's white space and the four
+// separators of ASCII. str.strip() drops these.
+func IsSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 func throwSyntax(line int, message string) {
 	panic(thrown{&SyntaxError{Message: message, Line: line}})

@@ -230,3 +230,6 @@ func (m *machine) length(v Value) int64 {
 	}
 	return int64(len(items))
 }
+
+// Truth is Python's bool(v) for a value that came from outside.
+func Truth(v Value) bool { return truth(v) }
