@@ -275,3 +275,24 @@ func TestEncodeConcurrently(t *testing.T) {
 		}
 	}
 }
+
+// The values of single features have the bits of the peaks: what was ranked is what is shown.
+func TestEncodeFeaturesAgreesWithPeaks(t *testing.T) {
+	eachDevice(t, func(t *testing.T, c *CPU) {
+		r := newRand(36)
+		for _, d := range []DType{F32, BF16, F16} {
+			for _, rows := range []int{1, 5, 8, 14, 32, 45} {
+				w, _ := randomWeight(t, c, r, 301, 405, d)
+				e := &Encoder{Kind: EncodeReLU, Features: 301, Width: 405, W: w}
+				x := c.Upload(rows, 405, random(r, rows*405))
+				dst := c.NewBuffer(rows, 1)
+				for _, p := range c.EncodePeaks(x, e, PeakOptions{Top: 9}) {
+					c.EncodeFeatures(dst, x, e, []int{p.Feature})
+					if got := dst.row(p.MaxRow)[0]; got != p.Max {
+						t.Fatalf("%s, %d rows: feature %d is %v alone and %v as a peak", d, rows, p.Feature, got, p.Max)
+					}
+				}
+			}
+		}
+	})
+}

@@ -26,11 +26,15 @@ func (p path) dotShape() (rows, step int) {
 func (c *CPU) plan(x Buffer) packedRows {
 	_, width := c.path.tileShape()
 	group, _ := c.path.dotShape()
+	passes := 2 // of the dot kernel that cost less than a panel that is mostly empty
+	if c.path == pathAVX2 {
+		passes = 3
+	}
 	p := packedRows{x: x, width: width, count: x.Rows / width, dot: x.Rows}
 	rest := x.Rows % width
 	switch {
 	case rest == 0:
-	case rest <= 2*group: // two passes of the dot kernel cost less than a panel that is mostly empty
+	case rest <= passes*group:
 		p.dot = x.Rows - rest
 	case c.path == pathAVX512 && rest <= width/2:
 		p.half = true
