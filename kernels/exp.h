@@ -4,10 +4,12 @@
 #define K(i) ·vectorConstants+(32*i)(SB)
 #define ONE K(12)
 
-// x = exp(x), using t and n: x = n·ln2 + r, then a polynomial in r times 2ⁿ in two factors,
-// so that results reach down to the subnormal and up to infinity. NaN stays NaN.
+// x = exp(x), using t, n and Y15: x = n·ln2 + r, then a polynomial in r times 2ⁿ in two
+// factors, so that results reach infinity. Below exp(-87) they are 0: subnormal results
+// would take three times as long, and every hidden key of an attention is one. NaN stays NaN.
 #define EXP(x, t, n) \
 	VMOVUPS      K(4), t \
+	VCMPPS       $0x11, K(5), x, Y15 \
 	VMINPS       x, t, x \
 	VMOVUPS      K(5), t \
 	VMAXPS       x, t, x \
@@ -33,4 +35,5 @@
 	VPSLLD       $23, x, x \
 	VPSLLD       $23, t, t \
 	VMULPS       x, n, n \
-	VMULPS       t, n, x
+	VMULPS       t, n, n \
+	VANDNPS      n, Y15, x

@@ -7,7 +7,7 @@ import "math"
 var vectorConstants = lanes(
 	// 0: exp. log2(e); 1.5·2²³, whose sum with a small number is an integer; ln 2 in two
 	// parts; the range beyond which the result is infinite or zero.
-	math.Log2E, 1.5*(1<<23), 0.693359375, -2.12194440e-4, 89, -104,
+	math.Log2E, 1.5*(1<<23), 0.693359375, -2.12194440e-4, 89, -87,
 	// 6: (exp(r) - 1 - r) / r², |r| <= ln(2)/2, error 3e-9.
 	1.98577996e-4, 1.39335974e-3, 8.33336078e-3, 4.16664667e-2, 0.16666667, 0.5,
 	// 12: one, the exponent's bias (an integer), the mask of all but the sign, a half.
