@@ -105,16 +105,17 @@ func copyColumns(t *tile, x Buffer) {
 //	for i in outputs, r in rows:
 //		t[i][r] = sum over k, ascending, of x[r][k] · w[first+i][k]
 func productGo(t *tile, x Buffer, w *Weight, s *scratch) {
-	buffer := grown(&s.weights, w.In)
-	for i := range t.count {
-		weights := w.rowF32(t.first+i, buffer)
-		out := t.of(i)
-		r := 0
-		for ; r+4 <= x.Rows; r += 4 {
-			dotGo4((*[4]float32)(out[r:]), weights, x.row(r), x.row(r+1), x.row(r+2), x.row(r+3))
+	buffer := grown(&s.weights, 4*w.In)
+	for i := 0; i < t.count; i += 4 {
+		var four [4][]float32 // the last of fewer than four stands in for the missing
+		for j := range four {
+			four[j] = w.rowF32(t.first+min(i+j, t.count-1), buffer[j*w.In:])
 		}
-		for ; r < x.Rows; r++ {
-			out[r] = dotGo(weights, x.row(r))
+		for r := range x.Rows {
+			sums := dotGo4(x.row(r), four[0], four[1], four[2], four[3])
+			for j := 0; j < 4 && i+j < t.count; j++ {
+				t.values[(i+j)*t.stride+r] = sums[j]
+			}
 		}
 	}
 }
@@ -130,7 +131,7 @@ func dotGo(a, b []float32) float32 {
 }
 
 // dotGo4 is dotGo for four rows at once, which hides the latency of the additions.
-func dotGo4(out *[4]float32, a, b0, b1, b2, b3 []float32) {
+func dotGo4(a, b0, b1, b2, b3 []float32) [4]float32 {
 	var s0, s1, s2, s3 float32
 	n := len(a)
 	b0, b1, b2, b3 = b0[:n], b1[:n], b2[:n], b3[:n]
@@ -140,7 +141,7 @@ func dotGo4(out *[4]float32, a, b0, b1, b2, b3 []float32) {
 		s2 += v * b2[k]
 		s3 += v * b3[k]
 	}
-	*out = [4]float32{s0, s1, s2, s3}
+	return [4]float32{s0, s1, s2, s3}
 }
 
 // Linear computes dst = x·wᵀ + bias, or dst += with add. dst must not overlap x.
