@@ -74,7 +74,7 @@ func (m *machine) entry(object, key Value) (v Value, ok bool) {
 
 func hashable(v Value) bool {
 	switch v := v.(type) {
-	case List, *Dict, *view, *forbidden:
+	case List, *Dict, *view:
 		return false
 	case Tuple:
 		return !slices.ContainsFunc(v, func(item Value) bool { return !hashable(item) })
@@ -105,7 +105,7 @@ var mutators = map[string][]string{
 func (m *machine) member(object Value, name string) (v Value, ok bool) {
 	kind := typeName(object)
 	if strings.HasPrefix(name, "__") || slices.Contains(mutators[kind], name) {
-		return &forbidden{"access to attribute " + repr(name) + " of " + repr(kind) + " object is unsafe."}, true
+		return &undefined{"access to attribute " + repr(name) + " of " + repr(kind) + " object is unsafe."}, true
 	}
 	switch o := object.(type) {
 	case *loop:
@@ -164,7 +164,11 @@ func (m *machine) slice(object, start, stop, step Value) Value {
 		items := m.iterate(o)
 		return List(pick(items, m.picked(len(items), start, stop, step)))
 	}
-	return &undefined{describe(object) + " has no element slice"}
+	if isMapping(object) {
+		fail("unhashable type: 'slice'")
+	}
+	fail("%s object is not subscriptable", repr(typeName(object)))
+	return nil
 }
 
 func pick(items []Value, indices []int) []Value {

@@ -10,12 +10,12 @@ import (
 // What one render may use. A render of a published template over a long conversation takes a
 // few thousand steps; a render that uses all of it ends within a tenth of a second.
 const (
-	maxSteps   = 500_000  // evaluated nodes, plus one for every stepBytes of text or stepItems values handled
-	stepBytes  = 64       // so all texts together may reach 32 MB
-	stepItems  = 4        // values of a list or dictionary
-	maxText    = 16 << 20 // bytes of one text, the output included
-	maxDepth   = 1000     // nested evaluations: macro calls, and values within values
-	checkEvery = 1024     // steps between looks at the context
+	maxSteps   = 500_000 // evaluated nodes, plus one for every stepBytes of text or stepItems values handled
+	stepBytes  = 32      // so all texts together may reach 16 MB
+	stepItems  = 4       // values of a list or dictionary
+	maxText    = 8 << 20 // bytes of one text, the output included
+	maxDepth   = 1000    // nested evaluations: macro calls, and values within values
+	checkEvery = 1024    // steps between looks at the context
 )
 
 // machine is one render: its budget, its output and what it knows of the outside.

@@ -1,13 +1,6 @@
 package jinja
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-	"math"
-	"strconv"
-)
+import "math"
 
 // Dict is a Python dictionary: it keeps the order of its keys.
 type Dict struct {
@@ -92,8 +85,7 @@ func (m *machine) hash(v Value) any {
 		return undefinedKey{}
 	case Tuple:
 		return tupleKey(m.repr(v))
-	case List, *Dict, *view, *forbidden:
-		use(v)
+	case List, *Dict, *view:
 		fail("unhashable type: %s", repr(typeName(v)))
 	}
 	if integer, float, isInteger, ok := number(v); ok {
@@ -115,80 +107,4 @@ func (d *Dict) entries() []Value {
 		pairs[i] = Tuple{d.keys[i], d.values[i]}
 	}
 	return pairs
-}
-
-// ParseJSON reads a JSON document as Python's json.loads does: objects keep the order of
-// their keys, 5 and 5.0 differ.
-func ParseJSON(document []byte) (Value, error) {
-	decoder := json.NewDecoder(bytes.NewReader(document))
-	decoder.UseNumber()
-	value, err := parseValue(decoder)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, fmt.Errorf("JSON: something follows the value")
-	}
-	return value, nil
-}
-
-func parseValue(decoder *json.Decoder) (Value, error) {
-	t, err := decoder.Token()
-	if err != nil {
-		return nil, fmt.Errorf("JSON: %w", err)
-	}
-	switch t := t.(type) {
-	case json.Delim:
-		if t == '[' {
-			return parseList(decoder)
-		}
-		return parseDict(decoder)
-	case json.Number:
-		return parseNumber(string(t))
-	}
-	return t, nil
-}
-
-func parseNumber(text string) (Value, error) {
-	if integer, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return integer, nil
-	}
-	float, err := strconv.ParseFloat(text, 64)
-	if err != nil && !math.IsInf(float, 0) {
-		return nil, fmt.Errorf("JSON: number %s: %w", text, err)
-	}
-	if !bytes.ContainsAny([]byte(text), ".eE") {
-		return nil, fmt.Errorf("JSON: the integer %s needs more than 64 bits", text)
-	}
-	return float, nil
-}
-
-func parseList(decoder *json.Decoder) (Value, error) {
-	list := List{}
-	for decoder.More() {
-		item, err := parseValue(decoder)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, item)
-	}
-	_, err := decoder.Token()
-	return list, err
-}
-
-func parseDict(decoder *json.Decoder) (Value, error) {
-	dict := NewDict()
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return nil, fmt.Errorf("JSON: %w", err)
-		}
-		value, err := parseValue(decoder)
-		if err != nil {
-			return nil, err
-		}
-		dict.Set(key.(string), value) // the decoder lets nothing else stand there
-	}
-	_, err := decoder.Token()
-	return dict, err
 }

@@ -109,7 +109,7 @@ func (m *machine) test(name string, subject Value, a arguments) bool {
 func (e *unary) evaluate(m *machine, s *scope) Value {
 	v := m.eval(e.operand, s)
 	if e.operator == "not" {
-		return !truth(v)
+		return !Truth(v)
 	}
 	return negate(v, e.operator)
 }
@@ -121,7 +121,7 @@ func (e *binary) evaluate(m *machine, s *scope) Value {
 
 func (e *logical) evaluate(m *machine, s *scope) Value {
 	left := m.eval(e.left, s)
-	if truth(left) == (e.operator == "or") {
+	if Truth(left) == (e.operator == "or") {
 		return left
 	}
 	return m.eval(e.right, s)
@@ -140,7 +140,7 @@ func (e *comparison) evaluate(m *machine, s *scope) Value {
 }
 
 func (e *conditional) evaluate(m *machine, s *scope) Value {
-	if truth(m.eval(e.condition, s)) {
+	if Truth(m.eval(e.condition, s)) {
 		return m.eval(e.then, s)
 	}
 	if e.otherwise == nil {

@@ -77,7 +77,7 @@ func (n *output) execute(m *machine, s *scope) signal {
 
 func (n *choice) execute(m *machine, s *scope) signal {
 	for i, condition := range n.conditions {
-		if truth(m.eval(condition, s)) {
+		if Truth(m.eval(condition, s)) {
 			return m.run(n.branches[i], s)
 		}
 	}
@@ -185,30 +185,23 @@ func (m *machine) expand(callee *macro, a arguments) Value {
 // bindMacro sets the parameters of a macro, and the special names its body mentions.
 func (m *machine) bindMacro(d *macroDefinition, a arguments, inner *scope) {
 	given := min(len(a.positional), len(d.parameters))
-	rest := map[string]bool{}
+	rest := map[string]bool{} // keywords that no parameter has taken yet
 	for _, k := range a.keywords {
 		rest[k.name] = true
 	}
-	for i, p := range d.parameters {
-		if v, ok := a.keyword(p.name); ok {
-			if i < given {
-				fail("macro %s got multiple values for argument %s", repr(d.name), repr(p.name))
-			}
-			delete(rest, p.name)
-			inner.set(p.name, v)
-		} else if i < given {
-			inner.set(p.name, a.positional[i])
-		}
-	}
 	for i, p := range d.parameters { // in order: a fallback may mention earlier parameters
-		if _, ok := a.keyword(p.name); ok || i < given {
-			continue
+		v, named := a.keyword(p.name)
+		switch {
+		case i < given:
+			v = a.positional[i]
+		case named:
+			delete(rest, p.name)
+		case p.fallback != nil:
+			v = m.eval(p.fallback, inner)
+		default:
+			v = &undefined{"parameter " + repr(p.name) + " was not provided"}
 		}
-		if p.fallback != nil {
-			inner.set(p.name, m.eval(p.fallback, inner))
-		} else {
-			inner.set(p.name, &undefined{"parameter " + repr(p.name) + " was not provided"})
-		}
+		inner.set(p.name, v)
 	}
 	m.bindSpecial(d, a, given, rest, inner)
 }

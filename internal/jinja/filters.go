@@ -10,17 +10,15 @@ var filters = filterTable()
 
 func filterTable() map[string]filterFunction {
 	return map[string]filterFunction{
-		"abs": absolute, "attr": attrFilter, "batch": batch, "capitalize": textFilter(capitalize), "center": center,
-		"count": lengthFilter, "d": defaultFilter, "default": defaultFilter, "dictsort": dictSort, "e": escape, "escape": escape,
-		"first": first, "float": floatFilter, "forceescape": escape, "format": formatFilter, "groupby": groupBy,
-		"indent": indent, "int": intFilter, "items": itemsFilter, "join": joinFilter, "last": last, "length": lengthFilter,
-		"list": listFilter, "lower": textFilter(lower), "map": mapFilter, "max": extreme("max", ">"), "min": extreme("min", "<"),
-		"reject": selection("reject", false, false), "rejectattr": selection("rejectattr", true, false),
-		"replace": replaceFilter, "reverse": reverse, "round": round, "safe": stringFilter,
-		"select": selection("select", false, true), "selectattr": selection("selectattr", true, true),
-		"slice": sliceFilter, "sort": sortFilter, "string": stringFilter, "sum": sum, "title": textFilter(titleWords),
-		"tojson": toJSON, "trim": trim, "truncate": truncateFilter, "unique": unique, "upper": textFilter(upper),
-		"wordcount": wordCount,
+		"abs": absolute, "attr": attrFilter, "capitalize": textFilter(capitalize), "count": lengthFilter, "d": defaultFilter,
+		"default": defaultFilter, "dictsort": dictSort, "e": escape, "escape": escape, "first": first, "float": floatFilter,
+		"forceescape": escape, "format": formatFilter, "indent": indent, "int": intFilter, "items": itemsFilter,
+		"join": joinFilter, "last": last, "length": lengthFilter, "list": listFilter, "lower": textFilter(lower), "map": mapFilter,
+		"max": extreme("max", ">"), "min": extreme("min", "<"), "reject": selection("reject", false, false),
+		"rejectattr": selection("rejectattr", true, false), "replace": replaceFilter, "reverse": reverse, "round": round,
+		"safe": stringFilter, "select": selection("select", false, true), "selectattr": selection("selectattr", true, true),
+		"sort": sortFilter, "string": stringFilter, "sum": sum, "title": textFilter(titleWords), "tojson": toJSON, "trim": trim,
+		"unique": unique, "upper": textFilter(upper),
 	}
 }
 
@@ -40,7 +38,7 @@ func lengthFilter(m *machine, v Value, _ arguments) Value { return m.length(v) }
 
 func defaultFilter(_ *machine, v Value, a arguments) Value {
 	p := a.bind("default", 0, "default_value", "boolean")
-	if isUndefined(v) || truth(or(p[1], false)) && !truth(v) {
+	if isUndefined(v) || Truth(or(p[1], false)) && !Truth(v) {
 		return or(p[0], "")
 	}
 	return v
@@ -83,18 +81,6 @@ func titleWords(s string) string {
 	return out.String()
 }
 
-func center(m *machine, v Value, a arguments) Value {
-	width := integer(or(a.bind("center", 0, "width")[0], int64(80)), "width")
-	return m.pad(m.str(v), width, " ", '^')
-}
-
-func wordCount(m *machine, v Value, _ arguments) Value {
-	s := m.str(v)
-	m.spendText(len(s))
-
-	return int64(len(strings.FieldsFunc(s, func(r rune) bool { return !isWordRune(r) })))
-}
-
 func formatFilter(m *machine, v Value, a arguments) Value {
 	if len(a.keywords) == 0 {
 		return m.percent(m.str(v), Tuple(a.positional))
@@ -124,40 +110,11 @@ func indent(m *machine, v Value, a arguments) Value {
 	lines := splitLines(s+"\n", false)
 	m.spendText(product(len(margin), int64(len(lines))))
 	for i, line := range lines {
-		if i == 0 && truth(or(p[1], false)) || i > 0 && (line != "" || truth(or(p[2], false))) {
+		if i == 0 && Truth(or(p[1], false)) || i > 0 && (line != "" || Truth(or(p[2], false))) {
 			lines[i] = margin + line
 		}
 	}
 	return m.join(lines, "\n")
-}
-
-// truncateFilter shortens a text to a length, at a word unless told otherwise.
-func truncateFilter(m *machine, v Value, a arguments) Value {
-	p := a.bind("truncate", 0, "length", "killwords", "end", "leeway")
-	length := integer(or(p[0], int64(255)), "length")
-	end := textArgument(or(p[2], "..."), "end")
-	leeway := int64(5)
-	if given := or(p[3], nil); given != nil {
-		leeway = integer(given, "leeway")
-	}
-	s := m.str(v)
-	size, endSize := m.length(s), m.length(end)
-	if length < endSize {
-		fail("expected length >= %d, got %d", endSize, length)
-	}
-	if leeway < 0 {
-		fail("expected leeway >= 0, got %d", leeway)
-	}
-	if size <= length || size-length <= leeway {
-		return s
-	}
-	cut := m.slice(s, nil, length-endSize, nil).(string)
-	if !truth(or(p[1], false)) {
-		if at := strings.LastIndex(cut, " "); at >= 0 {
-			cut = cut[:at]
-		}
-	}
-	return m.made(cut + end)
 }
 
 func attrFilter(m *machine, v Value, a arguments) Value {

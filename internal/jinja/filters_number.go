@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 func absolute(_ *machine, v Value, _ arguments) Value {
@@ -41,7 +40,7 @@ func intFilter(_ *machine, v Value, a arguments) Value {
 	case bool, int64:
 		i, _, _, _ := number(v)
 		return i
-	case *undefined, *forbidden:
+	case *undefined:
 		use(v)
 	}
 	return or(p[0], int64(0))
@@ -146,6 +145,3 @@ func sum(m *machine, v Value, a arguments) Value {
 	}
 	return total
 }
-
-// isWordRune tells the characters of a word, as \w in Python's regular expressions.
-func isWordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }

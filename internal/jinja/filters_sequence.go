@@ -131,7 +131,7 @@ func selection(filter string, byAttribute, keep bool) filterFunction {
 			}
 			holds := false
 			if len(rest) == 0 {
-				holds = truth(subject)
+				holds = Truth(subject)
 			} else {
 				holds = m.test(m.str(rest[0]), subject, arguments{rest[1:], a.keywords})
 			}
@@ -178,7 +178,7 @@ func (m *machine) sorted(items, keys []Value, reversed bool) []Value {
 
 func sortFilter(m *machine, v Value, a arguments) Value {
 	p := a.bind("sort", 0, "reverse", "case_sensitive", "attribute")
-	sensitive := truth(or(p[1], false))
+	sensitive := Truth(or(p[1], false))
 	attributes := []Value{or(p[2], nil)}
 	if names, ok := attributes[0].(string); ok {
 		attributes = m.texts(strings.Split(names, ","))
@@ -192,7 +192,7 @@ func sortFilter(m *machine, v Value, a arguments) Value {
 		}
 		keys[i] = key
 	}
-	return List(m.sorted(items, keys, truth(or(p[0], false))))
+	return List(m.sorted(items, keys, Truth(or(p[0], false))))
 }
 
 func dictSort(m *machine, v Value, a arguments) Value {
@@ -212,9 +212,9 @@ func dictSort(m *machine, v Value, a arguments) Value {
 	}
 	keys := make([]Value, len(by))
 	for i, item := range by {
-		keys[i] = m.sortKey(item, nil, truth(or(p[0], false)))
+		keys[i] = m.sortKey(item, nil, Truth(or(p[0], false)))
 	}
-	return List(m.sorted(d.entries(), keys, truth(or(p[2], false))))
+	return List(m.sorted(d.entries(), keys, Truth(or(p[2], false))))
 }
 
 func unique(m *machine, v Value, a arguments) Value {
@@ -222,7 +222,7 @@ func unique(m *machine, v Value, a arguments) Value {
 	seen := map[any]bool{}
 	var items []Value
 	for _, item := range m.iterate(v) {
-		key := m.hash(m.sortKey(item, or(p[1], nil), truth(or(p[0], false))))
+		key := m.hash(m.sortKey(item, or(p[1], nil), Truth(or(p[0], false))))
 		if !seen[key] {
 			seen[key] = true
 			items = append(items, item)
@@ -235,7 +235,7 @@ func unique(m *machine, v Value, a arguments) Value {
 func extreme(filter, operator string) filterFunction {
 	return func(m *machine, v Value, a arguments) Value {
 		p := a.bind(filter, 0, "case_sensitive", "attribute")
-		key := func(item Value) Value { return m.sortKey(item, or(p[1], nil), truth(or(p[0], false))) }
+		key := func(item Value) Value { return m.sortKey(item, or(p[1], nil), Truth(or(p[0], false))) }
 		items := m.iterate(v)
 		if len(items) == 0 {
 			return &undefined{"No aggregated item, sequence was empty."}
@@ -248,82 +248,4 @@ func extreme(filter, operator string) filterFunction {
 		}
 		return best
 	}
-}
-
-// groupBy gives (key, items) for every value of an attribute, in its order.
-func groupBy(m *machine, v Value, a arguments) Value {
-	p := a.bind("groupby", 1, "attribute", "default", "case_sensitive")
-	items := m.iterate(v)
-	shown, keys := make([]Value, len(items)), make([]Value, len(items))
-	for i, item := range items {
-		shown[i] = m.path(item, p[0])
-		if otherwise := or(p[1], nil); isUndefined(shown[i]) && otherwise != nil {
-			shown[i] = otherwise
-		}
-		keys[i] = m.sortKey(shown[i], nil, truth(or(p[2], false)))
-	}
-	order := make([]Value, len(items))
-	for i := range order {
-		order[i] = int64(i)
-	}
-	groups := List{}
-	var members List
-	for n, at := range m.sorted(order, keys, false) {
-		i := at.(int64)
-		if n == 0 || !m.equal(keys[i], keys[order[n-1].(int64)]) {
-			members = nil
-			groups = append(groups, nil)
-		}
-		members = append(members, items[i])
-		groups[len(groups)-1] = Tuple{shown[i], members}
-	}
-	return groups
-}
-
-// batch cuts a sequence into lists of a size.
-func batch(m *machine, v Value, a arguments) Value {
-	p := a.bind("batch", 1, "linecount", "fill_with")
-	size := integer(p[0], "linecount")
-	if size < 1 {
-		fail("linecount must be at least 1")
-	}
-	items := m.iterate(v)
-	var batches []Value
-	for len(items) > 0 {
-		n := min(int(min(size, int64(len(items)))), len(items))
-		one := slices.Clone(List(items[:n]))
-		items = items[n:]
-		if fill := or(p[1], nil); fill != nil && int64(n) < size {
-			m.spendItems(product(1, size))
-			one = append(one, List(m.repeatItems([]Value{fill}, size-int64(n)))...)
-		}
-		batches = append(batches, one)
-	}
-	return &generator{batches}
-}
-
-// sliceFilter cuts a sequence into so many lists, the first ones longer by one.
-func sliceFilter(m *machine, v Value, a arguments) Value {
-	p := a.bind("slice", 1, "slices", "fill_with")
-	count := integer(p[0], "slices")
-	if count < 1 {
-		fail("slices must be at least 1")
-	}
-	m.spendItems(product(stepItems, count))
-	items := m.iterate(v)
-	each, longer := len(items)/int(count), len(items)%int(count)
-	var slicesOf []Value
-	for i := range int(count) {
-		n := each
-		if i < longer {
-			n++
-		}
-		one := slices.Clone(List(items[:n]))
-		items = items[n:]
-		if fill := or(p[1], nil); fill != nil && i >= longer {
-			one = append(one, fill)
-		}
-		slicesOf = append(slicesOf, one)
-	}
-	return &generator{slicesOf}
 }

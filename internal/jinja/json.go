@@ -23,7 +23,7 @@ type jsonWriter struct {
 // toJSON is transformers' tojson filter: json.dumps without escapes for HTML.
 func toJSON(m *machine, v Value, a arguments) Value {
 	p := a.bind("tojson", 0, "ensure_ascii", "indent", "separators", "sort_keys")
-	w := &jsonWriter{m: m, ascii: truth(or(p[0], false)), sortKeys: truth(or(p[3], false)), itemSeparator: ", ", keySeparator: ": "}
+	w := &jsonWriter{m: m, ascii: Truth(or(p[0], false)), sortKeys: Truth(or(p[3], false)), itemSeparator: ", ", keySeparator: ": "}
 	switch indent := or(p[1], nil).(type) {
 	case nil:
 	case string:
@@ -167,7 +167,7 @@ func (w *jsonWriter) quote(s string) string {
 		switch {
 		case short:
 			out.WriteString(escape)
-		case r < 0x20 || w.ascii && r > 0x7e && r < 0x10000 && r != 0x7f:
+		case r < 0x20 || w.ascii && r > 0x7e && r < 0x10000:
 			writeUnit(&out, r)
 		case w.ascii && r >= 0x10000:
 			high, low := utf16.EncodeRune(r)

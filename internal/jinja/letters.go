@@ -1,8 +1,10 @@
 package jinja
 
 import (
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
@@ -85,33 +87,50 @@ func split(s, separator string, most int) []string {
 			return parts
 		}
 		end := strings.IndexFunc(s, IsSpace)
-		if len(parts) == most || end < 0 {
-			if end < 0 {
-				return append(parts, s)
-			}
-			return append(parts, strings.TrimRightFunc(s, IsSpace))
+		if end < 0 || len(parts) == most {
+			return append(parts, s)
 		}
 		parts = append(parts, s[:end])
 		s = s[end:]
 	}
 }
 
+func countSpaces(s string) int {
+	count := 0
+	for _, r := range s {
+		if IsSpace(r) {
+			count++
+		}
+	}
+	return count
+}
+
 // splitFromRight is Python's str.rsplit.
 func splitFromRight(s, separator string, most int) []string {
-	all := split(s, separator, -1)
-	if most < 0 || len(all) <= most+1 {
-		return all
+	var parts []string // from the right
+	for len(parts) != most {
+		if separator == "" {
+			s = strings.TrimRightFunc(s, IsSpace)
+		}
+		at, width := strings.LastIndex(s, separator), len(separator)
+		if separator == "" {
+			at = strings.LastIndexFunc(s, IsSpace)
+			_, width = utf8.DecodeRuneInString(s[max(at, 0):])
+		}
+		if at < 0 {
+			break
+		}
+		parts = append(parts, s[at+width:])
+		s = s[:at]
 	}
-	tail := all[len(all)-most:]
-	if separator != "" {
-		head := strings.Join(all[:len(all)-most], separator)
-		return append([]string{head}, tail...)
+	if separator == "" {
+		s = strings.TrimRightFunc(s, IsSpace)
 	}
-	head := strings.TrimRightFunc(s, IsSpace)
-	for i := len(tail) - 1; i >= 0; i-- {
-		head = strings.TrimRightFunc(strings.TrimSuffix(head, tail[i]), IsSpace)
+	if s != "" || separator != "" {
+		parts = append(parts, s)
 	}
-	return append([]string{strings.TrimLeftFunc(head, IsSpace)}, tail...)
+	slices.Reverse(parts)
+	return parts
 }
 
 // isLineEnd tells the characters at which Python's str.splitlines cuts.

@@ -4,7 +4,6 @@ package jinja
 type loop struct {
 	items   []Value
 	index   int64 // of the current item, from 0
-	depth   int64 // loops around this one
 	changed *Tuple
 }
 
@@ -16,11 +15,11 @@ func (n *forLoop) execute(m *machine, s *scope) signal {
 	if len(items) == 0 {
 		return m.run(n.otherwise, &scope{parent: s})
 	}
-	state := &loop{items: items, depth: loopDepth(s)}
+	state := &loop{items: items}
 	for i, item := range items {
-		m.spend(1)
+		m.spend(2) // a scope costs more than a node
 		state.index = int64(i)
-		inner := &scope{parent: s}
+		inner := &scope{parent: s, names: make([]string, 0, 4), values: make([]Value, 0, 4)}
 		inner.set("loop", state)
 		m.assign(n.target, item, inner)
 		if m.run(n.body, inner) == leaveLoop {
@@ -37,20 +36,11 @@ func (n *forLoop) chosen(m *machine, items []Value, s *scope) []Value {
 		inner := &scope{parent: s}
 		inner.set("loop", &undefined{"The 'loop' variable of a loop cannot be accessed in its condition."})
 		m.assign(n.target, item, inner)
-		if truth(m.eval(n.condition, inner)) {
+		if Truth(m.eval(n.condition, inner)) {
 			chosen = append(chosen, item)
 		}
 	}
 	return chosen
-}
-
-func loopDepth(s *scope) int64 {
-	if outer, ok := s.lookup("loop"); ok {
-		if state, ok := outer.(*loop); ok {
-			return state.depth + 1
-		}
-	}
-	return 0
 }
 
 // attribute returns loop.name; ok is false if there is no such thing.
@@ -77,10 +67,10 @@ func (l *loop) attribute(m *machine, name string) (v Value, ok bool) {
 		return l.index == count-1, true
 	case "length":
 		return count, true
-	case "depth":
-		return l.depth + 1, true
+	case "depth": // counts recursive loops only
+		return int64(1), true
 	case "depth0":
-		return l.depth, true
+		return int64(0), true
 	case "previtem":
 		return neighbour(l.index-1, "there is no previous item"), true
 	case "nextitem":

@@ -18,7 +18,7 @@ import (
 )
 
 // maxSource is the largest template source in bytes; published ones stay below 50 kB.
-const maxSource = 1 << 20
+const maxSource = 256 << 10
 
 // Template is a compiled template. It does not change and is safe for use by many goroutines.
 type Template struct {
@@ -36,7 +36,7 @@ func Compile(source string) (compiled *Template, err error) {
 		return nil, &SyntaxError{Message: fmt.Sprintf("template of %d bytes is larger than the limit of %d", len(source), maxSource)}
 	}
 	defer catch(&err)
-	p := newParser(source)
+	p := newParser(strings.ToValidUTF8(source, "\uFFFD"))
 	return &Template{body: p.template()}, nil
 }
 

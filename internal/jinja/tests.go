@@ -10,7 +10,10 @@ var tests = testTable()
 
 // kind is a test of the subject alone.
 func kind(is func(v Value) bool) testFunction {
-	return func(_ *machine, subject Value, _ arguments) bool { return is(subject) }
+	return func(_ *machine, subject Value, a arguments) bool {
+		a.bind("test", 0)
+		return is(subject)
+	}
 }
 
 // relation is a test that compares the subject with an argument.

@@ -1,6 +1,9 @@
 package jinja
 
-import "fmt"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
 // Value is a Python value: nil (None), bool, int64, float64, string, List, Tuple, *Dict, or
 // one of the kinds that only a template makes. Nobody changes a List, Tuple or *Dict once a
@@ -13,12 +16,9 @@ type List []Value
 // Tuple is a Python tuple.
 type Tuple []Value
 
-// undefined is what a missing name or attribute gives. It renders as nothing; most other uses
-// fail with its message.
+// undefined is what a missing name or attribute gives, and one that the sandbox denies. It
+// renders as nothing; most other uses fail with its message.
 type undefined struct{ message string }
-
-// forbidden is an attribute that the sandbox denies: every use of it fails.
-type forbidden struct{ message string }
 
 // function is something that can be called.
 type function struct {
@@ -70,7 +70,7 @@ func typeName(v Value) string {
 		return "tuple"
 	case *Dict:
 		return "dict"
-	case *undefined, *forbidden:
+	case *undefined:
 		return "Undefined"
 	case *function:
 		return "builtin_function_or_method"
@@ -105,18 +105,15 @@ func describe(v Value) string {
 	return typeName(v) + " object"
 }
 
-// use fails if a value is undefined or forbidden.
+// use fails if a value is undefined.
 func use(v Value) {
-	switch v := v.(type) {
-	case *undefined:
-		fail("%s", v.message)
-	case *forbidden:
-		fail("%s", v.message)
+	if missing, ok := v.(*undefined); ok {
+		fail("%s", missing.message)
 	}
 }
 
-// truth is Python's bool(v).
-func truth(v Value) bool {
+// Truth is Python's bool(v).
+func Truth(v Value) bool {
 	switch v := v.(type) {
 	case nil, *undefined:
 		return false
@@ -140,8 +137,6 @@ func truth(v Value) bool {
 		return v.count > 0
 	case *loop:
 		return len(v.items) > 0
-	case *forbidden:
-		use(v)
 	}
 	return true
 }
@@ -181,8 +176,10 @@ func (m *machine) elements(v Value) ([]Value, bool) {
 	case string:
 		m.spendItems(len(v))
 		items := make([]Value, 0, len(v))
-		for from, r := range v {
-			items = append(items, v[from:from+len(string(r))])
+		for rest := v; rest != ""; {
+			_, width := utf8.DecodeRuneInString(rest)
+			items = append(items, rest[:width])
+			rest = rest[width:]
 		}
 		return items, true
 	case *rangeValue:
@@ -230,6 +227,3 @@ func (m *machine) length(v Value) int64 {
 	}
 	return int64(len(items))
 }
-
-// Truth is Python's bool(v) for a value that came from outside.
-func Truth(v Value) bool { return truth(v) }
