@@ -18,6 +18,7 @@ const (
 	NotReady                // the model is not loaded (yet), or its load failed
 	NonFinite               // NaN or Inf in a result
 	Canceled                // the caller went away
+	Busy                    // the caller did not want to wait
 )
 
 // Error is an error with a code. Message is for users, Cause for the log.
@@ -56,8 +57,14 @@ type Service interface {
 	// SteerCompletion calls emit, when that is not nil, with every state of the answer; the
 	// last one is returned.
 	SteerCompletion(ctx context.Context, r SteerRequest, emit func(SteerFrame) error) (SteerFrame, error)
+	// SteerChat is SteerCompletion for a conversation.
+	SteerChat(ctx context.Context, r SteerChatRequest, emit func(ChatFrame) error) (ChatFrame, error)
+	ApplyChatTemplate(ctx context.Context, r TemplateRequest) (Rendered, error)
 	// Health is what generation is doing. It never blocks.
 	Health() Health
+
+	// Lens tells what the model thinks in its middle, piece by piece.
+	Lens(ctx context.Context, r LensRequest, emit func(LensFrame) error) error
 
 	// Reload loads the model and the sources again; customModel replaces the configured
 	// model, "" means the configured one.
@@ -88,6 +95,8 @@ type Capabilities struct {
 	Cache                CacheStatistics
 	// Neurons is true when digit sources are served; Attribution when DFA is.
 	Neurons, Attribution bool
+	// Jacobian is true when a Jacobian lens is loaded.
+	Jacobian bool
 }
 
 // CacheStatistics counts what is resident of the sources.
@@ -218,10 +227,11 @@ type SourceResult struct {
 	Features []ActiveFeature
 }
 
-// RawRequest asks for residual rows. Layers empty means all.
+// RawRequest asks for residual rows. Layers are decimal digits, since a client may write
+// numbers beyond any int; empty means all.
 type RawRequest struct {
 	Prompts   []string
-	Layers    []int
+	Layers    []string
 	HookPoint string
 	Type      string
 }
@@ -246,10 +256,10 @@ type RawResult struct {
 	Prompts       []RawPrompt
 }
 
-// AttentionRequest asks for one head's pattern.
+// AttentionRequest asks for one head's pattern. Layer and Head are decimal digits.
 type AttentionRequest struct {
 	Prompt      string
-	Layer, Head int
+	Layer, Head string
 }
 
 // AttentionResult is a sparse attention pattern, flat index = query·Length + key.

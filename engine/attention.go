@@ -23,13 +23,15 @@ func (e *Engine) ActivationAttention(ctx context.Context, r AttentionRequest) (A
 
 func (w *world) attention(ctx context.Context, r AttentionRequest) (AttentionResult, error) {
 	var nothing AttentionResult
-	if r.Layer < 0 || r.Layer >= w.info.Layers {
-		return nothing, invalid("Invalid layer: %d. Must be in [0, %d).", r.Layer, w.info.Layers)
+	layer, ok := below(r.Layer, w.info.Layers)
+	if !ok {
+		return nothing, invalid("Invalid layer: %s. Must be in [0, %d).", r.Layer, w.info.Layers)
 	}
-	if r.Head < 0 || r.Head >= w.info.Heads {
-		return nothing, invalid("Invalid head: %d. Must be in [0, %d).", r.Head, w.info.Heads)
+	head, ok := below(r.Head, w.info.Heads)
+	if !ok {
+		return nothing, invalid("Invalid head: %s. Must be in [0, %d).", r.Head, w.info.Heads)
 	}
-	if err := w.model.Check(patternAddress(r.Layer)); err != nil {
+	if err := w.model.Check(patternAddress(layer)); err != nil {
 		return nothing, invalid("%v", err)
 	}
 	prompts, err := w.prompts([]string{r.Prompt}, w.activationLimit(false))
@@ -40,13 +42,13 @@ func (w *world) attention(ctx context.Context, r AttentionRequest) (AttentionRes
 		return nothing, err
 	}
 	c, err := w.capture(ctx, prompts, func(int) []*model.Tap {
-		return []*model.Tap{{Address: patternAddress(r.Layer), Head: r.Head}}
+		return []*model.Tap{{Address: patternAddress(layer), Head: head}}
 	})
 	if err != nil {
 		return nothing, err
 	}
 	defer c.release()
-	pattern := w.download(c.at(0, patternAddress(r.Layer)))
+	pattern := w.download(c.at(0, patternAddress(layer)))
 	if !finite(pattern) {
 		return nothing, errNonFinite("the attention pattern")
 	}

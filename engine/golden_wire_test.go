@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/big"
 )
 
 // wireRequest holds the fields of all request bodies these tests send, in camelCase; bodies
@@ -20,9 +21,9 @@ type wireRequest struct {
 	SortByTokenIndexes  []int
 	IgnoreBOS           bool `json:"ignoreBos"`
 	NumResults, TopK    *int
-	Layers              []int
+	Layers              []digits
 	HookPoint, Type     *string
-	Layer, Head         int
+	Layer, Head         digits
 }
 
 // camel are the snake_case spellings in use.
@@ -77,11 +78,15 @@ var verbs = map[string]verb{
 	"/v1/activation/raw":                 askRaw,
 	"/v1/activation/attention":           askAttention,
 
-	"/v1/steer/completion": askSteer,
+	"/v1/steer/completion":      askSteer,
+	"/v1/steer/completion-chat": askSteerChat,
+	"/v1/apply-chat-template":   askTemplate,
 
 	"/v1/util/sae-vector":                 askVector,
 	"/v1/util/sae-topk-by-decoder-cossim": askNeighbours,
 	"/v1/util/similarity-matrix-pred":     askSimilarity,
+
+	"/v1/lens/prompt": askLens,
 }
 
 type object = map[string]any
@@ -211,7 +216,10 @@ func askRaw(ctx context.Context, e *Engine, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	request := RawRequest{Prompts: r.Prompts, Layers: r.Layers, HookPoint: text(r.HookPoint, "residual_stream"), Type: text(r.Type, "final_output_token")}
+	request := RawRequest{Prompts: r.Prompts, HookPoint: text(r.HookPoint, "residual_stream"), Type: text(r.Type, "final_output_token")}
+	for _, layer := range r.Layers {
+		request.Layers = append(request.Layers, string(layer))
+	}
 	a, err := e.ActivationRaw(ctx, request)
 	results := []any{}
 	for _, p := range a.Prompts {
@@ -229,6 +237,18 @@ func askAttention(ctx context.Context, e *Engine, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := e.ActivationAttention(ctx, AttentionRequest{Prompt: r.Prompt, Layer: r.Layer, Head: r.Head})
+	a, err := e.ActivationAttention(ctx, AttentionRequest{Prompt: r.Prompt, Layer: string(r.Layer), Head: string(r.Head)})
 	return object{"seqLen": a.Length, "attentionIndices": a.Indices, "attentionValues": a.Values, "maxActivation": a.Max, "tokens": a.Tokens}, err
+}
+
+// digits is an integer as it was written; other spellings are the server's to read.
+type digits string
+
+// UnmarshalJSON takes integers only.
+func (d *digits) UnmarshalJSON(text []byte) error {
+	if _, ok := new(big.Int).SetString(string(text), 10); !ok {
+		return fmt.Errorf("%s is no integer", text)
+	}
+	*d = digits(text)
+	return nil
 }

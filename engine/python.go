@@ -120,3 +120,9 @@ func escape(r rune) string {
 	}
 	return `\U` + strings.Repeat("0", 8-len(code)) + code
 }
+
+// below reads decimal digits that stand for a number from 0 to limit - 1.
+func below(digits string, limit int) (number int, ok bool) {
+	number, err := strconv.Atoi(digits)
+	return number, err == nil && number >= 0 && number < limit
+}

@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
+	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 
 	"npinf/model"
@@ -62,25 +62,37 @@ func (w *world) checkRaw(r RawRequest) ([]int, error) {
 	if err := batchSize(r.Prompts, maxRawBatch); err != nil {
 		return nil, err
 	}
-	layers := slices.Clone(r.Layers)
-	if len(layers) == 0 {
-		for layer := range w.info.Layers {
-			layers = append(layers, layer)
-		}
-	}
-	slices.Sort(layers)
-	layers = slices.Compact(layers)
-	var offenders []string
-	for _, layer := range layers {
-		if layer < 0 || layer >= w.info.Layers {
-			offenders = append(offenders, strconv.Itoa(layer))
-		}
-	}
+	layers, offenders := w.layersOf(r.Layers)
 	if len(offenders) > 0 {
 		return nil, invalid("Layers [%s] are out of range; this model has %d layers (0-%d).",
 			strings.Join(offenders, ", "), w.info.Layers, w.info.Layers-1)
 	}
 	return layers, nil
+}
+
+// layersOf reads layer numbers, ascending and each once, and lists those that the model does
+// not have as they were written. No numbers means every layer.
+func (w *world) layersOf(digits []string) (layers []int, offenders []string) {
+	if len(digits) == 0 {
+		for layer := range w.info.Layers {
+			layers = append(layers, layer)
+		}
+		return layers, nil
+	}
+	var wrong []*big.Int
+	for _, text := range digits {
+		if layer, ok := below(text, w.info.Layers); ok {
+			layers = append(layers, layer)
+		} else if number, ok := pythonInt(text); ok {
+			wrong = append(wrong, number)
+		}
+	}
+	slices.Sort(layers)
+	slices.SortFunc(wrong, (*big.Int).Cmp)
+	for _, number := range slices.CompactFunc(wrong, func(a, b *big.Int) bool { return a.Cmp(b) == 0 }) {
+		offenders = append(offenders, number.String())
+	}
+	return slices.Compact(layers), offenders
 }
 
 func (w *world) rawPrompt(c *capture, i int, p prompt, layers []int) (RawPrompt, error) {

@@ -88,7 +88,7 @@ func (s *Server) raw(c echo.Context, r schema.Values) error {
 	hookPoint, kind := r.Text("hookPoint"), r.Text("type")
 	result, err := s.service.ActivationRaw(c.Request().Context(), engine.RawRequest{
 		Prompts:   r.Texts("prompts"),
-		Layers:    r.Integers("layers"),
+		Layers:    r.Texts("layers"),
 		HookPoint: hookPoint,
 		Type:      kind,
 	})
@@ -101,8 +101,8 @@ func (s *Server) raw(c echo.Context, r schema.Values) error {
 func (s *Server) attention(c echo.Context, r schema.Values) error {
 	pattern, err := s.service.ActivationAttention(c.Request().Context(), engine.AttentionRequest{
 		Prompt: r.Text("prompt"),
-		Layer:  r.Integer("layer"),
-		Head:   r.Integer("head"),
+		Layer:  r.Text("layer"),
+		Head:   r.Text("head"),
 	})
 	if err != nil {
 		return err

@@ -47,12 +47,12 @@ var (
 	sourceRequest      = fields(append(promptsAndModel(), required("source", text))...)
 	rawRequest         = fields(
 		required("prompts", texts),
-		optional("layers", schema.List(laxInteger).Nullable()),
+		optional("layers", schema.List(laxInteger.Literal()).Nullable()),
 		optional("model", text.Nullable()),
 		defaulted("hookPoint", text, "residual_stream"),
 		defaulted("type", text, "final_output_token"),
 	)
-	attentionRequest = fields(append(promptAndModel(), required("layer", laxInteger), required("head", laxInteger))...)
+	attentionRequest = fields(append(promptAndModel(), required("layer", laxInteger.Literal()), required("head", laxInteger.Literal()))...)
 )
 
 func promptAndModel() []schema.Field {
@@ -188,5 +188,6 @@ var (
 		defaulted("steerGeneratedTokens", laxBoolean, false),
 		defaulted("filterNonWordTokens", laxBoolean, true),
 		defaulted("failIfBusy", laxBoolean, false),
+		schema.Field{Name: "seed", Type: laxInteger.Nullable(), Extra: true},
 	)
 )

@@ -104,6 +104,9 @@ func (c *checker) list(t Type, v pyjson.Value, at *location) any {
 	}
 	switch t.item.kind {
 	case integer:
+		if t.item.literal {
+			return elements[string](c, t, items, at)
+		}
 		return elements[int](c, t, items, at)
 	case number:
 		return elements[float64](c, t, items, at)

@@ -17,16 +17,14 @@ func scalar(t Type, v pyjson.Value) (any, string) {
 		}
 		return v.Text(), ""
 	case integer:
-		if v.Kind() == pyjson.Integer && t.literal {
-			return v.Text(), ""
+		digits, problem := integerDigits(t, v)
+		if problem != "" {
+			return nil, problem
 		}
-		if v.Kind() == pyjson.Integer {
-			return clamp(v.Text()), ""
+		if t.literal {
+			return digits, ""
 		}
-		if t.lax {
-			return laxInteger(v)
-		}
-		return nil, "int_type"
+		return clamp(digits), ""
 	case number:
 		if f, ok := strictNumber(v); ok {
 			return f, ""
@@ -45,10 +43,21 @@ func scalar(t Type, v pyjson.Value) (any, string) {
 	return nil, "bool_type"
 }
 
-// clamp reads digits with an optional minus sign, none of them being zero. An integer beyond
+// integerDigits returns an integer as its digits, or the type of the problem.
+func integerDigits(t Type, v pyjson.Value) (digits, problem string) {
+	switch {
+	case v.Kind() == pyjson.Integer:
+		return v.Text(), ""
+	case t.lax:
+		return laxInteger(v)
+	}
+	return "", "int_type"
+}
+
+// clamp reads digits with an optional minus sign. An integer beyond
 // the range of an int is the range's end.
 func clamp(literal string) int {
-	n, _ := strconv.ParseInt(literal, 10, 64) // an error of the range comes with the end as value, no digits with 0
+	n, _ := strconv.ParseInt(literal, 10, 64) // an error of the range comes with the end as value
 	return int(n)
 }
 
@@ -64,49 +73,52 @@ func strictNumber(v pyjson.Value) (float64, bool) {
 	return 0, false
 }
 
-func laxInteger(v pyjson.Value) (any, string) {
+func laxInteger(v pyjson.Value) (digits, problem string) {
 	switch v.Kind() {
 	case pyjson.Boolean:
 		if v.Truth() {
-			return 1, ""
+			return "1", ""
 		}
-		return 0, ""
+		return "0", ""
 	case pyjson.Float:
 		f := v.Number()
 		switch {
 		case math.IsNaN(f) || math.IsInf(f, 0):
-			return nil, "finite_number"
+			return "", "finite_number"
 		case f != math.Trunc(f):
-			return nil, "int_from_float"
+			return "", "int_from_float"
 		case f < math.MinInt64 || f >= math.MaxInt64:
-			return nil, "int_parsing_size"
+			return "", "int_parsing_size"
 		}
-		return int(f), ""
+		return strconv.FormatInt(int64(f), 10), ""
 	case pyjson.String:
 		return integerText(v.Text())
 	}
-	return nil, "int_type"
+	return "", "int_type"
 }
 
 // integerText reads an integer from a text as pydantic does: blanks around it, a sign, single
 // underscores between digits and a fraction of zeros are allowed.
-func integerText(s string) (any, string) {
-	digits := strings.TrimSpace(s)
+func integerText(s string) (digits, problem string) {
+	digits = strings.TrimSpace(s)
 	if whole, fraction, ok := strings.Cut(digits, "."); ok && fraction != "" && strings.Trim(fraction, "0") == "" {
 		digits = whole
 	}
 	unsigned := strings.TrimLeft(digits, "+-")
 	if len(digits)-len(unsigned) > 1 || !separated(unsigned) {
-		return nil, "int_parsing"
+		return "", "int_parsing"
 	}
 	unsigned = strings.TrimLeft(strings.ReplaceAll(unsigned, "_", ""), "0")
 	if len(unsigned) > pyjson.MaxDigits {
-		return nil, "int_parsing_size"
+		return "", "int_parsing_size"
+	}
+	if unsigned == "" {
+		return "0", ""
 	}
 	if strings.HasPrefix(digits, "-") {
 		unsigned = "-" + unsigned
 	}
-	return clamp(unsigned), ""
+	return unsigned, ""
 }
 
 // separated tells whether s is digits with single underscores between them.

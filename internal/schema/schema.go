@@ -75,6 +75,8 @@ type Field struct {
 	Required bool
 	// Default is the value of an absent or null field, nil for none.
 	Default any
+	// Extra marks a field the reference does not have; its document does not list it.
+	Extra bool
 	// CamelOnly rejects the snake_case spelling.
 	CamelOnly bool
 }

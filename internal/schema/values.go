@@ -27,6 +27,9 @@ func (v Values) OptionalText(name string) *string { return pointer[string](v, na
 // Integer returns the field of type Integer. Integers beyond the range of an int are its ends.
 func (v Values) Integer(name string) int { return get[int](v, name) }
 
+// OptionalInteger returns the field of type Integer, nil where it is absent.
+func (v Values) OptionalInteger(name string) *int { return pointer[int](v, name) }
+
 // Number returns the field of type Number.
 func (v Values) Number(name string) float64 { return get[float64](v, name) }
 
@@ -36,7 +39,7 @@ func (v Values) Boolean(name string) bool { return get[bool](v, name) }
 // OptionalBoolean returns the field of type Boolean, nil where it is absent.
 func (v Values) OptionalBoolean(name string) *bool { return pointer[bool](v, name) }
 
-// Texts returns the field of type List(Text) or List(Choice).
+// Texts returns the field of type List(Text), List(Choice) or List(Integer.Literal).
 func (v Values) Texts(name string) []string { return get[[]string](v, name) }
 
 // Integers returns the field of type List(Integer).
