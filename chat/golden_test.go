@@ -56,9 +56,9 @@ type chatRequest struct {
 	PreserveThinking    *bool
 }
 
-// walkCases calls check for every recorded case whose path ends so, with the tokenizer of
-// the model it was sent to.
-func walkCases(t *testing.T, pathEnd string, check func(*testing.T, *tokenizer.Tokenizer, recordedCase)) {
+// walkCases calls check for every recorded case whose path ends so and whose body has the
+// key, with the tokenizer of the model it was sent to.
+func walkCases(t *testing.T, pathEnd, key string, check func(*testing.T, *tokenizer.Tokenizer, recordedCase)) {
 	t.Helper()
 	dir := golden.Dir(t, "server")
 	files, err := filepath.Glob(filepath.Join(dir, "*", "cases-*.jsonl*"))
@@ -69,7 +69,7 @@ func walkCases(t *testing.T, pathEnd string, check func(*testing.T, *tokenizer.T
 	for _, path := range files {
 		world := filepath.Base(filepath.Dir(path))
 		name, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), "cases-"), ".")
-		cases := readCases(t, path, pathEnd)
+		cases := readCases(t, path, pathEnd, key)
 		if len(cases) == 0 {
 			continue
 		}
@@ -83,7 +83,7 @@ func walkCases(t *testing.T, pathEnd string, check func(*testing.T, *tokenizer.T
 	}
 }
 
-func readCases(t *testing.T, path, pathEnd string) []recordedCase {
+func readCases(t *testing.T, path, pathEnd, key string) []recordedCase {
 	t.Helper()
 	var cases []recordedCase
 	lines := bufio.NewScanner(bytes.NewReader(golden.ReadFile(t, path)))
@@ -93,7 +93,11 @@ func readCases(t *testing.T, path, pathEnd string) []recordedCase {
 			continue
 		}
 		var c recordedCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err == nil && strings.HasSuffix(c.Request.Path, pathEnd) {
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil || !strings.HasSuffix(c.Request.Path, pathEnd) {
+			continue
+		}
+		var body map[string]json.RawMessage
+		if json.Unmarshal(c.Request.Body, &body) == nil && body[key] != nil {
 			cases = append(cases, c)
 		}
 	}
@@ -125,10 +129,16 @@ func worldRepositories(t *testing.T, dir string) map[string]string {
 	return repositories
 }
 
+// loaded holds the tokenizers that a test has needed so far: they are large.
+var loaded = map[string]*tokenizer.Tokenizer{}
+
 // loadRepository loads a tokenizer of the recorded hub, whose LINKS.json tells where files
 // shared by several repositories lie.
 func loadRepository(t *testing.T, repository string) *tokenizer.Tokenizer {
 	t.Helper()
+	if loaded[repository] != nil {
+		return loaded[repository]
+	}
 	hub := golden.Dir(t, "hub")
 	var links map[string]string
 	golden.ReadJSON(t, filepath.Join(hub, "LINKS.json"), &links)
@@ -147,13 +157,14 @@ func loadRepository(t *testing.T, repository string) *tokenizer.Tokenizer {
 	if err != nil {
 		t.Fatalf("%s: %v", repository, err)
 	}
+	loaded[repository] = model
 	return model
 }
 
 // TestGoldenSpans holds rendered conversations, their ids, the labels of their tokens and the
 // errors to the recorded answers of /v1/apply-chat-template.
 func TestGoldenSpans(t *testing.T) {
-	walkCases(t, "/apply-chat-template", func(t *testing.T, model *tokenizer.Tokenizer, c recordedCase) {
+	walkCases(t, "/apply-chat-template", "messages", func(t *testing.T, model *tokenizer.Tokenizer, c recordedCase) {
 		if c.Response.Status == 422 {
 			return // refused before any template
 		}
@@ -245,7 +256,7 @@ func show(v any) string {
 // TestGoldenLensSpans holds the labels of prompt and generated tokens to the recorded answers
 // of /v1/lens/prompt to conversations.
 func TestGoldenLensSpans(t *testing.T) {
-	walkCases(t, "/lens/prompt", func(t *testing.T, model *tokenizer.Tokenizer, c recordedCase) {
+	walkCases(t, "/lens/prompt", "chat", func(t *testing.T, model *tokenizer.Tokenizer, c recordedCase) {
 		var request chatRequest
 		if json.Unmarshal(c.Request.Body, &request) != nil || len(request.Chat) == 0 || c.Response.Status != 200 {
 			return

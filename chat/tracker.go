@@ -73,8 +73,7 @@ func (t *Tracker) nextHarmony(text string) (*string, Section) {
 	case text == harmonyStart:
 		t.header, t.naming, t.name = true, false, nil
 	case text == harmonyChannel:
-		empty := ""
-		t.header, t.naming, t.name = true, true, &empty
+		t.header, t.naming, t.name = true, true, nil
 	case text == harmonyMessage:
 		t.header, t.naming = false, false
 		return t.name, Header
@@ -82,8 +81,11 @@ func (t *Tracker) nextHarmony(text string) (*string, Section) {
 		t.header, t.naming = true, false
 		return t.name, Footer
 	case t.naming:
-		longer := *t.name + text
-		t.name = &longer
+		name := text
+		if t.name != nil {
+			name = *t.name + text
+		}
+		t.name = &name
 	}
 	if t.header {
 		return t.name, Header

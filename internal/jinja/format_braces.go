@@ -160,28 +160,39 @@ func parseSpec(text string) spec {
 func (m *machine) formatBraces(f spec, v Value) string {
 	_, _, isInteger, isNumber := number(v)
 	_, isBool := v.(bool)
-	switch {
-	case isNumber && isBool && f.verb == 0, f.verb == 's', !isNumber:
-		if f.verb != 0 && f.verb != 's' || isNumber && !isBool {
-			fail("Unknown format code %s for object of type %s", repr(string(rune(f.verb))), repr(typeName(v)))
-		}
-		align := f.align
-		if align == 0 || align == '=' {
-			align = '<'
-		}
-		return m.pad(m.shortened(m.str(v), f.precision), f.width, f.filling(" "), align)
-	case f.verb == 0 && isInteger, f.verb == 'n':
-		f.verb = 'd'
-	case f.verb == 0 && f.precision >= 0:
-		f.verb = 'g'
-	case f.verb == 0:
-		return m.pad(floatRepr(v.(float64)), f.width, f.filling(" "), max(f.align, '>'))
+	if !isNumber || isBool && f.verb == 0 {
+		return m.formatText(f, v)
 	}
-	if !isInteger && strings.IndexByte("dxXobc", f.verb) >= 0 {
-		fail("Unknown format code %s for object of type 'float'", repr(string(rune(f.verb))))
+	if f.verb == 0 || f.verb == 'n' {
+		f.verb = 'd'
+		if !isInteger {
+			f.verb = 'g'
+		}
+		if !isInteger && f.precision < 0 { // as str() writes it
+			return m.pad(floatRepr(v.(float64)), f.width, f.filling(" "), max(f.align, '>'))
+		}
+	}
+	if f.verb == 's' || !isInteger && strings.IndexByte("dxXobc", f.verb) >= 0 {
+		unknownFormat(f, v)
 	}
 	if f.verb == 'c' {
 		return m.pad(string(rune(integer(v, "%c argument"))), f.width, f.filling(" "), max(f.align, '<'))
 	}
 	return m.formatNumber(f, v)
+}
+
+// formatText formats what is no number.
+func (m *machine) formatText(f spec, v Value) string {
+	if f.verb != 0 && f.verb != 's' {
+		unknownFormat(f, v)
+	}
+	align := f.align
+	if align == 0 || align == '=' {
+		align = '<'
+	}
+	return m.pad(m.shortened(m.str(v), f.precision), f.width, f.filling(" "), align)
+}
+
+func unknownFormat(f spec, v Value) {
+	fail("Unknown format code %s for object of type %s", repr(string(rune(f.verb))), repr(typeName(v)))
 }

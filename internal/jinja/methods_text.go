@@ -212,7 +212,10 @@ func (m *machine) pad(s string, width int64, fill string, align byte) string {
 func zeroFill(m *machine, self Value, a arguments) Value {
 	width := integer(a.positionalOnly("zfill", 1, "width")[0], "width")
 	s := self.(string)
-	sign := s[:len(s)-len(strings.TrimLeft(s[:min(1, len(s))], "+-"))-len(s[min(1, len(s)):])]
+	sign := ""
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		sign = s[:1]
+	}
 	return sign + m.pad(s[len(sign):], width-int64(len(sign)), "0", '>')
 }
 
