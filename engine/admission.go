@@ -59,6 +59,9 @@ func (a *admission) enter(ctx context.Context) (leave func(), err error) {
 	return nil, err
 }
 
+// full reports whether a newcomer would have to wait.
+func (a *admission) full() bool { return len(a.slots) == cap(a.slots) || len(a.queue) > len(a.slots) }
+
 // drain takes all slots, waiting for the requests inside; new ones queue up until resume.
 func (a *admission) drain(ctx context.Context) (resume func(), err error) {
 	select {

@@ -36,6 +36,9 @@ type Config struct {
 	MaxLoadedSAEs    int      // how many sources are resident at most; default 500
 	Preload          bool     // load sources in the background after the start
 
+	// Jacobian says where the Jacobian lens comes from; nil serves the logit lens only.
+	Jacobian *JacobianConfig
+
 	ModelDType string // "auto", "float32", "bfloat16" or "float16"; default auto
 	SAEDType   string // "float32", "bfloat16" or "float16"; default float32
 	Borrow     bool   // weights may stay in mapped files
@@ -58,6 +61,10 @@ type Config struct {
 	Hub      Opener
 	Registry *sae.Registry
 	Logger   *slog.Logger // nil for silence
+	// PersonaDir holds persona assets in folders named by Hugging Face id; "" for none.
+	PersonaDir string
+	// Clock is what chat templates take the date from; nil is the time of this machine.
+	Clock func() time.Time
 	// RetryWait is the pause after a hub that limits requests; default a minute.
 	RetryWait time.Duration
 }

@@ -125,7 +125,7 @@ func (e *Engine) Capabilities() (Capabilities, error) {
 		MaxConcurrent:        e.config.MaxConcurrent,
 		MaxTokens:            e.config.MaxTokens,
 		TokenLimit:           e.config.TokenLimit,
-		LensTokenLimit:       e.config.LensTokenLimit,
+		LensTokenLimit:       e.lensLimit(w),
 		ActivationTokenLimit: w.tokenLimit,
 		CapturePoints:        append([]string(nil), capturePoints...),
 		Layers:               w.info.Layers,
@@ -133,6 +133,7 @@ func (e *Engine) Capabilities() (Capabilities, error) {
 		Cache:                statistics,
 		Neurons:              true,
 		Attribution:          true,
+		Jacobian:             w.jacobian != nil,
 	}, nil
 }
 

@@ -24,7 +24,7 @@ func (t tolerance) orDefault() tolerance {
 
 // rounded are the fields whose numbers are rounded in the answer, with one step of the last
 // digit: rounding may fall either way.
-var rounded = map[string]float64{"attentionValues": 1.01e-4, "maxActivation": 1.01e-4, "activeFeatures": 1.01e-3}
+var rounded = map[string]float64{"attentionValues": 1.01e-4, "maxActivation": 1.01e-4, "top_probs": 1.01e-4, "activeFeatures": 1.01e-3}
 
 // comparison collects the differences of two decoded JSON values.
 type comparison struct {

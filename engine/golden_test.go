@@ -54,6 +54,9 @@ func TestGoldenEngine(t *testing.T) {
 			if len(cases) == 0 {
 				continue
 			}
+			if folder := filepath.Join(root, name, "persona"); golden.Exists(folder) {
+				environment["PERSONA_DIR"] = &folder
+			}
 			t.Run(name+"/"+config, func(t *testing.T) {
 				replay(t, openWorld(t, environment), cases)
 			})

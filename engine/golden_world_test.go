@@ -47,12 +47,18 @@ func openWorld(t *testing.T, environment map[string]*string) *Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(device.Close)
+	var jacobian *JacobianConfig
+	if get("JLENS_SKIP") == "false" {
+		jacobian = &JacobianConfig{}
+	}
 	e := New(Config{
-		ModelID: get("MODEL_ID"), OverrideModelID: get("OVERRIDE_MODEL_ID"),
+		Jacobian: jacobian,
+		ModelID:  get("MODEL_ID"), OverrideModelID: get("OVERRIDE_MODEL_ID"),
 		SourceSets: list("SAE_SETS"), Include: list("INCLUDE_SAE"), Exclude: list("EXCLUDE_SAE"),
 		MaxLoadedSAEs: number("MAX_LOADED_SAES"), ModelDType: get("MODEL_DTYPE"), SAEDType: get("SAE_DTYPE"),
 		TokenLimit: number("TOKEN_LIMIT"), LensTokenLimit: number("LENS_TOKEN_LIMIT"), MaxTokens: number("MAX_TOKENS"),
-		Device: device, Hub: &tree{t: t, root: golden.Dir(t, "hub")}, Registry: registry,
+		PersonaDir: get("PERSONA_DIR"),
+		Device:     device, Hub: &tree{t: t, root: golden.Dir(t, "hub")}, Registry: registry,
 	})
 	if err := e.Load(t.Context()); err != nil {
 		if strings.Contains(err.Error(), "is not supported") {

@@ -103,6 +103,10 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 		return nil, err
 	}
 	e.prepareGeneration(w)
+	e.offerPersona(w)
+	if err := e.loadJacobian(ctx, w); err != nil {
+		return nil, err
+	}
 	end = e.phase("sources")
 	defer end()
 	return w, e.offerSources(w)

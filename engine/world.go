@@ -6,8 +6,10 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"npinf/chat"
 	"npinf/hub"
 	"npinf/kernels"
+	"npinf/lens"
 	"npinf/model"
 	"npinf/sae"
 	"npinf/tokenizer"
@@ -21,12 +23,21 @@ type world struct {
 	tokenizer  *tokenizer.Tokenizer
 	catalogue  *catalogue
 	sources    *residency[*loaded]
+	chat       *chat.Template
+	convention chat.Convention // of the turns in generated text
+	persona    *persona        // nil where the model has no persona axis
 	scheduler  *scheduler
 	stops      map[int]bool // ids that end a generation
-	tokenLimit int
-	dtype      string // of the weights as configured, "auto" resolved
-	saeDType   string
-	hub        Opener
+	// jacobian is nil where there is no Jacobian lens; noJacobian says why.
+	jacobian   *lens.Jacobian
+	noJacobian *LensUnavailable
+	// texts are made by vocabulary.
+	texts          *lens.Vocabulary
+	vocabularyOnce sync.Once
+	tokenLimit     int
+	dtype          string // of the weights as configured, "auto" resolved
+	saeDType       string
+	hub            Opener
 	// patternBytes is the constant of that name; tests lower it.
 	patternBytes int
 

@@ -67,9 +67,9 @@ func endpoints(can engine.Capabilities) []endpoint {
 		{"activation_attention", true},
 		{"dfa", can.Attribution},
 		{"steer_completion", true},
-		{"steer_completion_chat", false},
-		{"lens_logit", false},
-		{"lens_jacobian", false},
+		{"steer_completion_chat", true},
+		{"lens_logit", true},
+		{"lens_jacobian", can.Jacobian},
 		{"neurons", can.Neurons},
 	}
 }

@@ -15,6 +15,7 @@ type encoder struct {
 	json      []byte
 	comma     bool // something stands in front of the next value
 	snake     bool // keys are spelled in snake_case
+	spaced    bool // a blank follows commas and colons, and all text is ASCII: Python's json.dumps
 	nonFinite bool
 }
 
@@ -33,6 +34,9 @@ func (e *encoder) end(bracket byte) {
 func (e *encoder) separate() {
 	if e.comma {
 		e.json = append(e.json, ',')
+		if e.spaced {
+			e.json = append(e.json, ' ')
+		}
 	}
 	e.comma = true
 }
@@ -50,6 +54,9 @@ func (e *encoder) key(name string) *encoder {
 func (e *encoder) exactKey(name string) *encoder {
 	e.separate()
 	e.json = append(append(append(e.json, '"'), name...), '"', ':')
+	if e.spaced {
+		e.json = append(e.json, ' ')
+	}
 	e.comma = false
 	return e
 }
@@ -72,6 +79,10 @@ func (e *encoder) null() {
 
 func (e *encoder) text(s string) {
 	e.separate()
+	if e.spaced {
+		e.json = pyjson.AppendASCII(e.json, s)
+		return
+	}
 	e.json = pyjson.AppendString(e.json, s)
 }
 
@@ -95,6 +106,15 @@ func (e *encoder) number(f float64) {
 	e.separate()
 	e.nonFinite = e.nonFinite || math.IsNaN(f) || math.IsInf(f, 0)
 	e.json = pyjson.AppendFloat(e.json, f)
+}
+
+// optional writes a text, or null where there is none.
+func (e *encoder) optional(s *string) {
+	if s == nil {
+		e.null()
+		return
+	}
+	e.text(*s)
 }
 
 // array writes the elements of a list with a method of the encoder.

@@ -26,6 +26,7 @@ var statuses = map[engine.Code]int{
 	engine.NotReady:    http.StatusServiceUnavailable,
 	engine.NonFinite:   http.StatusInternalServerError,
 	engine.Canceled:    http.StatusServiceUnavailable,
+	engine.Busy:        http.StatusTooManyRequests,
 }
 
 // unexpected is all that a user is told of a defect of ours.
@@ -98,11 +99,32 @@ func (s *Server) engineRefusal(c echo.Context, err error) *refusal {
 	if status == http.StatusInternalServerError {
 		s.defect(c, known)
 	}
-	refused := refuse(status, message)
+	refused := &refusal{status: status, body: errorBody(known, message)}
 	if status == http.StatusServiceUnavailable {
 		refused.header, refused.value = echo.HeaderRetryAfter, retryAfter(known.RetryAfter)
 	}
 	return refused
+}
+
+// errorBody is {"error": message}, and what some errors say besides.
+func errorBody(known *engine.Error, message string) []byte {
+	var e encoder
+	e.begin('{')
+	e.key("error").text(message)
+	var lens *engine.LensUnavailable
+	switch {
+	case known.Code == engine.Busy:
+		e.key("busy").boolean(true)
+	case errors.As(known.Cause, &lens):
+		e.key("status").text(lens.Status)
+		if e.key("detail"); lens.Detail == "" {
+			e.null()
+		} else {
+			e.text(lens.Detail)
+		}
+	}
+	e.end('}')
+	return e.json
 }
 
 // defect logs and reports an error that should not have happened.

@@ -15,8 +15,10 @@ type fake struct {
 	err      error                 // what every method fails with
 	during   func(context.Context) // called at the start of each method
 	tokenize func(engine.TokenizeRequest) engine.Tokenized
-	values   []float32 // what activations are
-	reloaded string    // the model of the last Reload
+	values   []float32          // what activations are
+	reloaded string             // the model of the last Reload
+	lens     engine.LensRequest // the last one
+	lensErr  error              // what Lens ends with
 }
 
 func readyFake() *fake {

@@ -229,14 +229,6 @@ func TestBothEndingsOfRun(t *testing.T) {
 	}
 }
 
-func TestUnservedRoutesSaySo(t *testing.T) {
-	h := New(readyFake(), Options{Logger: quiet()}).Handler()
-	w := ask(h, "POST", "/v1/lens/prompt", `{"model":"m","type":[]}`)
-	if w.Code != 501 || w.Body.String() != `{"error":"/v1/lens/prompt is not available in this version of npinf"}` {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-}
-
 func TestViewerIsServed(t *testing.T) {
 	h := New(readyFake(), Options{Logger: quiet()}).Handler()
 	for _, path := range []string{"/docs", "/redoc"} {

@@ -66,13 +66,16 @@ func (p *player) Capabilities() (engine.Capabilities, error) {
 		Max_concurrent_requests, Max_tokens, Token_limit, Lens_token_limit, Activation_token_limit int
 		Capture_points, Sae_sets                                                                   []string
 		Num_layers                                                                                 int
-		Endpoints                                                                                  struct{ Neurons, Dfa bool }
+		Endpoints                                                                                  struct {
+			Neurons, Dfa bool
+			Jacobian     bool `json:"lens_jacobian"`
+		}
 	}
 	err := p.load(&b)
 	return engine.Capabilities{
 		Model: b.Model, Device: b.Device, MaxConcurrent: b.Max_concurrent_requests, MaxTokens: b.Max_tokens, TokenLimit: b.Token_limit,
 		LensTokenLimit: b.Lens_token_limit, ActivationTokenLimit: b.Activation_token_limit, CapturePoints: b.Capture_points,
-		Layers: b.Num_layers, SourceSets: b.Sae_sets, Neurons: b.Endpoints.Neurons, Attribution: b.Endpoints.Dfa,
+		Layers: b.Num_layers, SourceSets: b.Sae_sets, Neurons: b.Endpoints.Neurons, Attribution: b.Endpoints.Dfa, Jacobian: b.Endpoints.Jacobian,
 	}, err
 }
 

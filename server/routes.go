@@ -42,7 +42,7 @@ var routes = []route{
 
 	{get, "/v1/capabilities", nil, (*Server).capabilities, secretNeeded},
 	{post, "/v1/tokenize", tokenizeRequest, (*Server).tokenize, secretNeeded},
-	{post, "/v1/apply-chat-template", chatTemplateRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/apply-chat-template", chatTemplateRequest, (*Server).applyChatTemplate, secretNeeded},
 
 	{post, "/v1/activation/single", singleRequest, (*Server).single, secretNeeded},
 	{post, "/v1/activation/single-batch", singleBatchRequest, (*Server).singleBatch, secretNeeded},
@@ -59,9 +59,9 @@ var routes = []route{
 	{post, "/v1/util/similarity-matrix-pred", similarityRequest, (*Server).similarity, secretNeeded},
 
 	{post, "/v1/steer/completion", steerRequest, (*Server).steer, secretNeeded},
-	{post, "/v1/steer/completion-chat", steerChatRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/steer/completion-chat", steerChatRequest, (*Server).steerChat, secretNeeded},
 	{get, "/v1/steer/health", nil, (*Server).steerHealth, secretNeeded},
-	{post, "/v1/lens/prompt", lensRequest, (*Server).unavailable, secretNeeded},
+	{post, "/v1/lens/prompt", lensRequest, (*Server).lens, secretNeeded},
 }
 
 // handler reads what a route needs of a request and lets it answer.
@@ -79,9 +79,4 @@ func (s *Server) handler(r *route) echo.HandlerFunc {
 		}
 		return r.answer(s, c, values)
 	}
-}
-
-// unavailable answers for routes of the API that this version does not serve yet.
-func (s *Server) unavailable(c echo.Context, _ schema.Values) error {
-	return refuse(http.StatusNotImplemented, c.Path()+" is not available in this version of npinf")
 }

@@ -66,7 +66,9 @@ func (s *stream) send(piece []byte) error {
 		return err
 	}
 	control := http.NewResponseController(s.context.Response())
-	_ = control.SetWriteDeadline(time.Now().Add(pieceTime)) // not every writer can
+	// Not every writer can. The connection may serve other requests afterwards, without a limit.
+	_ = control.SetWriteDeadline(time.Now().Add(pieceTime))
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 	var err error
 	if s.packed == nil {
 		_, err = s.context.Response().Write(piece)
@@ -109,8 +111,9 @@ func (s *stream) finish(err error, wrap func(refusal []byte) []byte) error {
 
 // sendEvent sends one server-sent event that encode writes.
 func (s *stream) sendEvent(encode func(*encoder)) error {
-	e := encoder{json: []byte("data: ")}
-	encode(&e)
+	e := newEncoder(s.context)
+	e.json = []byte("data: ")
+	encode(e)
 	if e.nonFinite {
 		return errNonFinite
 	}

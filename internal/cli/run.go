@@ -74,6 +74,8 @@ func serverFlags(f *flagSet, s *settings.Settings) *runOptions {
 	f.IntVar(&s.Port, "port", s.Port, "`PORT` to listen on; 0 takes a free one")
 	f.StringVar(&s.Listen, "listen", s.Listen, "`WHEN` to open the port: early (answer while loading) or ready (once loaded)")
 	f.IntVar(&s.TokenLimit, "token-limit", s.TokenLimit, "`TOKENS` a prompt may have")
+	f.IntVar(&s.LensTokenLimit, "lens-token-limit", s.LensTokenLimit, "`TOKENS` a request of the lens may have")
+	f.BoolFunc("no-jacobian-lens", "serve the logit lens only, without looking for a Jacobian lens", func(string) error { s.LensSkip = true; return nil })
 	f.IntVar(&s.MaxLoadedSAEs, "max-loaded-saes", s.MaxLoadedSAEs, "`SOURCES` kept in memory at most")
 	f.IntVar(&s.MaxConcurrent, "max-concurrent", s.MaxConcurrent, "`REQUESTS` computed at the same time (default: chosen by npinf)")
 	f.StringVar(&s.ResponseCase, "case", s.ResponseCase, "`SPELLING` of the keys in answers: camel, or snake as the published client libraries read them")
@@ -170,6 +172,8 @@ func (st *station) sentry(e *engine.Engine) server.Sentry {
 			"host": s.Host, "port": s.Port, "model_id": s.ModelID, "override_model_id": s.OverrideModelID, "custom_hf_model_id": s.CustomHFModelID,
 			"sae_sets": s.Sets(), "include_sae": []string(s.IncludeSAE), "exclude_sae": []string(s.ExcludeSAE), "model_dtype": s.ModelDType,
 			"sae_dtype": s.SAEDType, "token_limit": s.TokenLimit, "lens_token_limit": s.LensTokenLimit, "max_loaded_saes": s.MaxLoadedSAEs,
+			"neuronpedia_model_id": s.NeuronpediaModelID, "jlens_skip": bool(s.LensSkip), "jlens_source": s.LensSource, "jlens_hf_repo": s.LensRepo,
+			"jlens_hf_path": s.LensPath, "jlens_dataset": s.LensDataset,
 		},
 	}
 }

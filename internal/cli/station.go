@@ -134,11 +134,14 @@ func (st *station) engineConfig() (engine.Config, error) {
 	config := engine.Config{
 		ModelID: s.ModelID, OverrideModelID: s.OverrideModelID, CustomModelID: s.CustomHFModelID,
 		SourceSets: s.Sets(), Include: s.IncludeSAE, Exclude: s.ExcludeSAE, SourceFolders: s.SAEFolders,
-		AnySource: s.AnySource, MaxLoadedSAEs: s.MaxLoadedSAEs,
+		AnySource: s.AnySource, MaxLoadedSAEs: s.MaxLoadedSAEs, PersonaDir: s.PersonaDir,
 		ModelDType: s.ModelDType, SAEDType: s.SAEDType, Borrow: s.LoadMode == "mmap",
 		TokenLimit: s.TokenLimit, LensTokenLimit: s.LensTokenLimit, MaxTokens: s.MaxTokens,
 		MaxConcurrent: s.MaxConcurrent, RequestTimeout: time.Duration(s.RequestTimeout),
 		Device: st.device, Hub: st.hub, Registry: st.registry, Logger: st.logger,
+	}
+	if !s.LensSkip {
+		config.Jacobian = &engine.JacobianConfig{ModelID: s.NeuronpediaModelID, Source: s.LensSource, Repo: s.LensRepo, Path: s.LensPath, Dataset: s.LensDataset}
 	}
 	if s.ModelID != "" || s.CustomHFModelID != "" || s.OverrideModelID != "" {
 		return config, nil

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -94,4 +95,36 @@ func AppendString(b []byte, s string) []byte {
 		}
 	}
 	return append(append(b, s[from:]...), '"')
+}
+
+// AppendASCII is AppendString with every character that is not ASCII escaped.
+func AppendASCII(b []byte, s string) []byte {
+	from := len(b)
+	b = AppendString(b, s)
+	for i := from; i < len(b); i++ {
+		if b[i] >= utf8.RuneSelf {
+			return appendEscaped(b[:i], string(b[i:]))
+		}
+	}
+	return b
+}
+
+// appendEscaped writes the rest of a string, which is valid UTF-8, without non-ASCII characters.
+func appendEscaped(b []byte, rest string) []byte {
+	for _, r := range rest {
+		switch {
+		case r < utf8.RuneSelf:
+			b = append(b, byte(r))
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = appendUnit(appendUnit(b, high), low)
+		default:
+			b = appendUnit(b, r)
+		}
+	}
+	return b
+}
+
+func appendUnit(b []byte, unit rune) []byte {
+	return append(b, '\\', 'u', hexDigits[unit>>12&15], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
 }

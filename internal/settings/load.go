@@ -147,6 +147,9 @@ func (s *Settings) warnings(environment map[string]string) []string {
 	if len(set) > 0 {
 		out = append(out, strings.Join(set, ", ")+": no meaning on a CPU, ignored")
 	}
+	if environment["JLENS_CACHE_DIR"] != "" {
+		out = append(out, "JLENS_CACHE_DIR: Jacobian lenses are cached with the models, in HF_HUB_CACHE")
+	}
 	if !slices.Contains([]string{"", "auto", "cpu"}, s.Device) {
 		out = append(out, "DEVICE="+s.Device+": this build computes on the CPU")
 	}

@@ -24,6 +24,8 @@ type Settings struct {
 	SAEFolders    []string // --sae, repeatable
 	AnySource     bool     `env:"NPINF_ANY_SOURCE"`
 	MaxLoadedSAEs int      `env:"MAX_LOADED_SAES" envDefault:"500"`
+	// PersonaDir holds persona assets in folders named by Hugging Face id.
+	PersonaDir string `env:"PERSONA_DIR"`
 
 	ModelDType string `env:"MODEL_DTYPE" envDefault:"auto"`
 	SAEDType   string `env:"SAE_DTYPE" envDefault:"float32"`
@@ -44,6 +46,14 @@ type Settings struct {
 	// ResponseCase is "camel" or "snake": how the keys of answers are spelled when a request
 	// does not say. The published client libraries read snake_case.
 	ResponseCase string `env:"RESPONSE_CASE" envDefault:"camel"`
+
+	// Where the Jacobian lens comes from; see engine.JacobianConfig.
+	NeuronpediaModelID string `env:"NEURONPEDIA_MODEL_ID"`
+	LensSkip           Words  `env:"JLENS_SKIP"`
+	LensSource         string `env:"JLENS_SOURCE"`
+	LensRepo           string `env:"JLENS_HF_REPO" envDefault:"neuronpedia/jacobian-lens"`
+	LensPath           string `env:"JLENS_HF_PATH"`
+	LensDataset        string `env:"JLENS_DATASET" envDefault:"Salesforce-wikitext"`
 
 	HFToken Secret `env:"HF_TOKEN"`
 	// LoadMode is "mmap" (weights are mapped from the cache) or "read" (read into memory).
@@ -67,7 +77,7 @@ type Settings struct {
 var inert = []string{
 	"FORCE_BACKEND", "NUM_GPUS", "STATIC_POINTS", "SAE_GPU_BUDGET_GIB", "SAE_PINNED_HOST_GIB",
 	"VLLM_GPU_MEMORY_UTILIZATION", "VLLM_CUDAGRAPH_CAPTURE_SIZES", "MAX_NUM_BATCHED_TOKENS",
-	"TRANSIENT_BUDGET_MIB", "MODEL_FROM_PRETRAINED_KWARGS", "GENERATION_ONLY", "SENTRY_PROFILES_SAMPLE_RATE",
+	"JLENS_GPU_BUDGET_GIB", "TRANSIENT_BUDGET_MIB", "MODEL_FROM_PRETRAINED_KWARGS", "GENERATION_ONLY", "SENTRY_PROFILES_SAMPLE_RATE",
 }
 
 // Secret is a string that never shows itself when printed, logged or marshalled.

@@ -65,6 +65,25 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestLensSettings(t *testing.T) {
+	s, warnings, err := Load([]string{"JLENS_CACHE_DIR=/x", "JLENS_SKIP=True", "JLENS_DATASET=pile"}, nil)
+	if err != nil || !bool(s.LensSkip) || s.LensDataset != "pile" || s.LensRepo != "neuronpedia/jacobian-lens" || s.LensTokenLimit != 1024 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "JLENS_CACHE_DIR") {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestResponseCase(t *testing.T) {
+	if s, _, err := Load(nil, nil); err != nil || s.ResponseCase != "camel" {
+		t.Errorf("%q, %v", s.ResponseCase, err)
+	}
+	if _, _, err := Load([]string{"RESPONSE_CASE=kebab"}, nil); err == nil || !strings.Contains(err.Error(), "RESPONSE_CASE") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestSecretsDoNotPrint(t *testing.T) {
 	s, _, err := Load([]string{"SECRET=hunter2", "HF_TOKEN=hf_hunter2"}, nil)
 	if err != nil || s.Secret.Reveal() != "hunter2" {

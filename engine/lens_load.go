@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"npinf/hub"
+	"npinf/lens"
+)
+
+// JacobianConfig says where the Jacobian lens of a model comes from.
+type JacobianConfig struct {
+	// ModelID is the neuronpedia id under which it is published; "" finds it by the model.
+	ModelID string
+	// Source is a local folder that holds the lens; "" takes it from the repository.
+	Source string
+	// Repo is a repository of lenses; default neuronpedia/jacobian-lens.
+	Repo string
+	// Path is the file in the repository; "" finds it by model and dataset.
+	Path string
+	// Dataset is what the lens was fitted on; default Salesforce-wikitext.
+	Dataset string
+}
+
+const (
+	defaultLensRepo    = "neuronpedia/jacobian-lens"
+	defaultLensDataset = "Salesforce-wikitext"
+	lensSuffix         = "_jacobian_lens.pt"
+)
+
+// loadJacobian brings up the Jacobian lens of the model, when there is one. A model without
+// one is served all the same: requests for the lens are told why.
+func (e *Engine) loadJacobian(ctx context.Context, w *world) error {
+	config := e.effective()
+	if config.Jacobian == nil || config.weightsID() == "" || config.Hub == nil {
+		w.noJacobian = &LensUnavailable{Status: "skipped"}
+		return nil
+	}
+	defer e.phase("lens")()
+	files, path, err := config.findLens(ctx)
+	if err == nil {
+		w.closers = append(w.closers, files.Close)
+		err = files.Fetch(ctx, []string{path})
+		if kind := hub.KindOf(err); kind == hub.NoSpace || kind == hub.Unwritable {
+			err = nil // it can still be read
+		}
+	}
+	if err == nil {
+		w.jacobian, err = lens.LoadJacobian(ctx, w.device, files, path, w.info.Width, w.info.Layers)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		w.noJacobian = &LensUnavailable{Status: "error", Detail: err.Error()}
+		e.config.Logger.Info("there is no Jacobian lens", "because", err)
+		return nil
+	}
+	w.closers = append(w.closers, func() error { w.jacobian.Close(); return nil })
+	e.config.Logger.Info("the Jacobian lens is loaded", "file", path, "layers", len(w.jacobian.Layers()), "memory", size(w.jacobian.Bytes()))
+	return nil
+}
+
+// findLens finds the file of a lens and opens what holds it.
+func (c *Config) findLens(ctx context.Context) (hub.Snapshot, string, error) {
+	if folder := c.Jacobian.Source; folder != "" {
+		return openedLens(ctx, c.Hub, folder, func(files hub.Snapshot) (string, error) {
+			paths := lensFiles(files, "", lensSuffix)
+			if len(paths) == 0 {
+				return "", fmt.Errorf("no *%s in %s", lensSuffix, folder)
+			}
+			return paths[0], nil
+		})
+	}
+	repo := firstOf(c.Jacobian.Repo, defaultLensRepo)
+	if path := c.Jacobian.Path; path != "" {
+		return openedLens(ctx, c.Hub, repo, func(files hub.Snapshot) (string, error) {
+			if !files.Has(path) {
+				return "", fmt.Errorf("there is no %s in %s", path, repo)
+			}
+			return path, nil
+		})
+	}
+	id, weights, err := c.lensModel()
+	if err != nil {
+		return nil, "", err
+	}
+	return openedLens(ctx, c.Hub, repo, func(files hub.Snapshot) (string, error) {
+		return publishedLens(files, repo, id, weights, firstOf(c.Jacobian.Dataset, defaultLensDataset))
+	})
+}
+
+// openedLens opens a repository or folder and finds the lens in it.
+func openedLens(ctx context.Context, from Opener, name string, find func(hub.Snapshot) (string, error)) (hub.Snapshot, string, error) {
+	files, err := from.Open(ctx, name, "")
+	if err != nil {
+		return nil, "", err
+	}
+	path, err := find(files)
+	if err != nil {
+		return nil, "", errors.Join(err, files.Close())
+	}
+	return files, path, nil
+}
+
+// publishedLens finds the file of a model in a repository of lenses.
+func publishedLens(files hub.Snapshot, repo, id, weights, dataset string) (string, error) {
+	folder := id + "/jlens/" + dataset + "/"
+	name := slug(weights)
+	tried := []string{folder + name + lensSuffix, folder + name + "_jacobian_lens_n1000.pt"}
+	for _, path := range tried {
+		if files.Has(path) {
+			return path, nil
+		}
+	}
+	if others := lensFiles(files, folder, ".pt"); len(others) > 0 {
+		return others[0], nil
+	}
+	return "", fmt.Errorf("no Jacobian lens for %s (dataset %s) in %s; tried %s and every .pt beside them",
+		pythonQuote(id), dataset, repo, strings.Join(tried, ", "))
+}
+
+// lensFiles lists the files of a folder and below with an ending, sorted.
+func lensFiles(files hub.Snapshot, folder, ending string) []string {
+	var paths []string
+	for _, file := range files.Files() {
+		if strings.HasPrefix(file.Path, folder) && strings.HasSuffix(file.Path, ending) {
+			paths = append(paths, file.Path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+var notInSlug = regexp.MustCompile(`[^0-9A-Za-z._-]+`)
+
+// slug is a model's name as files are named after it.
+func slug(id string) string {
+	name := id[strings.LastIndexByte(id, '/')+1:]
+	return firstOf(strings.Trim(notInSlug.ReplaceAllString(name, "-"), "-"), "model")
+}
+
+// lensModel finds the neuronpedia id under which the lens of the configured model would be
+// published, and the repository of its weights.
+func (c *Config) lensModel() (id, weights string, err error) {
+	registry := c.Registry
+	if id := c.Jacobian.ModelID; id != "" {
+		if registry != nil {
+			if repo, known := registry.HubID(id); known {
+				return id, repo, nil
+			}
+		}
+		return id, firstOf(c.CustomModelID, id), nil
+	}
+	if registry != nil {
+		if repo, known := registry.HubID(c.ModelID); known {
+			return c.ModelID, repo, nil
+		}
+		for _, repo := range []string{c.CustomModelID, c.OverrideModelID, c.ModelID} {
+			if ids := registry.NeuronpediaIDs(repo); len(ids) > 0 {
+				return ids[0], repo, nil
+			}
+		}
+	}
+	ids := slices.DeleteFunc(unique([]string{c.CustomModelID, c.OverrideModelID, c.ModelID}), func(id string) bool { return id == "" })
+	return "", "", fmt.Errorf("no neuronpedia id is known for %s: set NEURONPEDIA_MODEL_ID", strings.Join(ids, ", "))
+}

@@ -1,0 +1,133 @@
+package lens
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"npinf/kernels"
+	"npinf/model"
+)
+
+// Token is a token that a residual stands for, with its probability among all tokens.
+type Token struct {
+	ID          int
+	Probability float64
+}
+
+// Layer is one layer to be read.
+type Layer struct {
+	Index   int
+	Carried bool // by the Jacobian lens
+	Last    bool // keeps its likeliest token even where only words are wanted
+}
+
+// Reader turns residuals into tokens.
+type Reader struct {
+	Device   kernels.Device
+	Model    *model.Model
+	Jacobian *Jacobian // nil without a lens
+	// Words leaves out all tokens that are no words; nil reads every token.
+	Words *Vocabulary
+	Top   int // tokens per layer
+}
+
+// ErrNonFinite says that logits came out as NaN or infinity.
+var ErrNonFinite = errors.New("the logits of a lens hold NaN or infinity")
+
+// logitBytes bounds the logits of one pass of the output matrix.
+const logitBytes = 128 << 20
+
+// Positions is how many positions Read can decode in one pass, at least one.
+func (r *Reader) Positions(layers int) int {
+	return max(1, logitBytes/4/max(1, r.Model.Info().Vocabulary*layers))
+}
+
+// Read decodes the residuals of some layers, one [positions, d_model] buffer each, all of one
+// height. The result is by layer, then position: the likeliest tokens, best first, by id
+// among equals.
+func (r *Reader) Read(ctx context.Context, layers []Layer, residuals []kernels.Buffer) ([][][]Token, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	positions, width := residuals[0].Rows, residuals[0].Width
+	stack := r.Device.NewBuffer(len(layers)*positions, width)
+	defer r.Device.Release(stack)
+	for i, layer := range layers {
+		part := r.Device.View(stack, i*positions, positions, 0, width)
+		if layer.Carried && r.Jacobian.Fits(layer.Index) {
+			r.Jacobian.carry(part, residuals[i], layer.Index)
+		} else {
+			r.Device.Copy(part, residuals[i])
+		}
+	}
+	logits := r.Model.Decode(stack)
+	defer r.Device.Release(logits)
+	result := make([][][]Token, len(layers))
+	for i, layer := range layers {
+		var err error
+		if result[i], err = r.rank(r.Device.View(logits, i*positions, positions, 0, logits.Width), layer.Last); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
+}
+
+// rank gives the likeliest tokens of each row. The logits may be changed.
+func (r *Reader) rank(logits kernels.Buffer, last bool) ([][]Token, error) {
+	sums := r.Device.LogSumExp(logits)
+	for _, sum := range sums {
+		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+			return nil, ErrNonFinite
+		}
+	}
+	ranked := make([][]kernels.FeatureValue, logits.Rows)
+	if r.Words == nil || r.Top == 0 {
+		ranked = r.Device.TopPerRow(logits, r.Top)
+	} else {
+		var kept [][]kernels.FeatureValue
+		if last {
+			kept = r.Device.TopPerRow(logits, 1)
+		}
+		r.hide(logits)
+		for i, row := range r.Device.TopPerRow(logits, r.Top) {
+			if last {
+				row = first(kept[i][0], row)
+			}
+			ranked[i] = row
+		}
+	}
+	tokens := make([][]Token, len(ranked))
+	for i, row := range ranked {
+		tokens[i] = make([]Token, len(row))
+		for n, v := range row {
+			tokens[i][n] = Token{v.Feature, math.Exp(float64(v.Value) - sums[i])}
+		}
+	}
+	return tokens, nil
+}
+
+// hide makes every token that is no word the least likely.
+func (r *Reader) hide(logits kernels.Buffer) {
+	penalties := make([]float32, logits.Width)
+	for id := range penalties {
+		if id >= len(r.Words.words) || !r.Words.words[id] {
+			penalties[id] = -math.MaxFloat32
+		}
+	}
+	row := r.Device.Upload(1, len(penalties), penalties)
+	defer r.Device.Release(row)
+	r.Device.AddRow(logits, logits, row, 1)
+}
+
+// first puts the likeliest token in front of a ranking that it may already lead, or that may
+// have it somewhere behind.
+func first(best kernels.FeatureValue, row []kernels.FeatureValue) []kernels.FeatureValue {
+	out := append(make([]kernels.FeatureValue, 0, len(row)+1), best)
+	for _, v := range row {
+		if v.Feature != best.Feature {
+			out = append(out, v)
+		}
+	}
+	return out[:len(row)]
+}
