@@ -24,7 +24,7 @@ import urllib.request
 
 GATED = ("google/gemma-2-2b", "google/gemma-2-2b-it")
 # Worlds whose model family and source dialects are served.
-WORLDS = ("gpt2-small", "gemma-2-2b", "gemma-2-2b-it")
+WORLDS = ("gpt2-small", "gemma-2-2b", "gemma-2-2b-it", "llama3.1-8b-it", "qwen3-4b", "gpt-oss-20b")
 # Prefixes of the case groups whose routes are served.
 GROUPS = ("activation/", "tokenize", "validation/", "http/", "auth", "limits", "residency", "health", "capabilities", "not-initialised", "start")
 # Cases inside those groups that ask a route which is not served yet.
@@ -106,6 +106,9 @@ def replay(args, world, config, settings, hub):
         port = free_port()
         log = open(pathlib.Path(scratch) / "log", "w+")
         env = environment(settings, hub, scratch + "/cache", port, args.cpu)
+        persona = args.shared / "golden/server" / world / "persona"
+        if persona.is_dir():
+            env["PERSONA_DIR"] = str(persona)
         server = subprocess.Popen([args.npinf, "run"], env=env, stdout=log, stderr=log, cwd=scratch)
         try:
             wait(server, port)

@@ -1,5 +1,7 @@
 package engine
 
+import "npinf/chat"
+
 // SteerMethod is what steering does with a direction.
 type SteerMethod string
 
@@ -82,10 +84,30 @@ type TokenChoice struct {
 	Logprob float32
 }
 
-// Message is one message of a conversation.
-type Message struct {
-	Role, Content string
+// Message is one message of a conversation. Its channel is for chat templates only.
+type Message = chat.Message
+
+// TemplateRequest asks for a conversation as the model reads it.
+type TemplateRequest struct {
+	Messages []Message
+	// Generation ends the text with the head of the assistant's next turn.
+	Generation bool
+	Arguments  []byte // of the template, a JSON object; nil for none
 }
+
+// Rendered is a conversation as the model reads it. Labels say what each token is.
+type Rendered struct {
+	Prompt  string
+	IDs     []int
+	Strings []string
+	Labels  []Label
+}
+
+// Label says what a token is in its conversation.
+type Label = chat.Label
+
+// Section is the part of a turn that a token belongs to.
+type Section = chat.Section
 
 // SteerChatRequest asks to answer a conversation.
 type SteerChatRequest struct {

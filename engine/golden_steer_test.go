@@ -113,3 +113,85 @@ func askSteer(ctx context.Context, e *Engine, body []byte) (any, error) {
 	}
 	return object{"outputs": outputs}, err
 }
+
+func wireMessages(messages []Message) []any {
+	list := []any{}
+	for _, m := range messages {
+		list = append(list, object{"content": m.Content, "role": m.Role})
+	}
+	return list
+}
+
+func askSteerChat(ctx context.Context, e *Engine, body []byte) (any, error) {
+	r, s, err := decodeSteering(body)
+	var messages []Message
+	if err != nil || json.Unmarshal(r.Prompt, &messages) != nil || r.Temperature > 0 {
+		return nil, errNotForEngine
+	}
+	frame, err := e.SteerChat(ctx, SteerChatRequest{Messages: messages, Steering: s, SpecialTokens: r.SteerSpecialTokens, AssistantAxis: r.IsAssistantAxis}, nil)
+	outputs := []any{}
+	for _, o := range frame.Outputs {
+		output := object{"type": o.Type, "chatTemplate": wireMessages(o.Messages), "raw": o.Raw}
+		wireLogprobs(output, o.Logprobs)
+		outputs = append(outputs, output)
+	}
+	answer := object{"outputs": outputs, "input": object{"chatTemplate": wireMessages(frame.Input), "raw": frame.Prompt}}
+	if frame.Axis != nil {
+		answer["assistantAxis"] = wireAxis(frame.Axis)
+	}
+	return answer, err
+}
+
+func wireAxis(results []AxisResult) []any {
+	list := []any{}
+	for _, r := range results {
+		turns := []any{}
+		for _, t := range r.Turns {
+			turn := object{"pcValues": byTitle(r.Titles, t.Values), "snippet": t.Snippet}
+			if t.Steered != nil {
+				turn["pcValuesPostCap"] = byTitle(r.Titles, t.Steered)
+			}
+			turns = append(turns, turn)
+		}
+		list = append(list, object{"type": r.Type, "pcTitles": r.Titles, "turns": turns})
+	}
+	return list
+}
+
+func byTitle(titles []string, values []float32) object {
+	o := object{}
+	for i, title := range titles {
+		o[title] = values[i]
+	}
+	return o
+}
+
+func askTemplate(ctx context.Context, e *Engine, body []byte) (any, error) {
+	var loose map[string]any
+	if json.Unmarshal(body, &loose) != nil {
+		return nil, errNotForEngine
+	}
+	arguments := loose["chat_template_kwargs"] // its own keys keep their spelling
+	if arguments == nil {
+		arguments = loose["chatTemplateKwargs"]
+	}
+	var r struct {
+		Messages            []Message
+		AddGenerationPrompt *bool
+	}
+	respelled, _ := json.Marshal(camelKeys(loose))
+	if json.Unmarshal(respelled, &r) != nil {
+		return nil, errNotForEngine
+	}
+	q := TemplateRequest{Messages: r.Messages, Generation: r.AddGenerationPrompt == nil || *r.AddGenerationPrompt}
+	if arguments != nil {
+		q.Arguments, _ = json.Marshal(arguments)
+	}
+	rendered, err := e.ApplyChatTemplate(ctx, q)
+	spans := []any{}
+	for i, label := range rendered.Labels {
+		spans = append(spans, object{"position": i, "tokenId": rendered.IDs[i], "tokenStr": rendered.Strings[i], "messageIndex": label.Message,
+			"role": label.Role, "channel": label.Channel, "section": label.Section})
+	}
+	return object{"prompt": rendered.Prompt, "tokens": rendered.IDs, "spans": spans}, err
+}

@@ -54,11 +54,19 @@ func (l limit) check(n int) error {
 	return nil
 }
 
+// checkBytes refuses a text that has too many tokens for sure, before any work on it.
+func (l limit) checkBytes(text string) error {
+	if len(text) > max(freeTextBytes, int(l.tokens)*bytesPerToken) {
+		return invalid("Text too long: %d bytes are more tokens than the limit, max is %s", len(text), l)
+	}
+	return nil
+}
+
 // tokens turns a text into tokens within a limit, with one BOS in front when wanted and when
 // the tokenizer has one.
 func (w *world) tokens(text string, withBOS bool, most limit) (prompt, error) {
-	if len(text) > max(freeTextBytes, int(most.tokens)*bytesPerToken) {
-		return prompt{}, invalid("Text too long: %d bytes are more tokens than the limit, max is %s", len(text), most)
+	if err := most.checkBytes(text); err != nil {
+		return prompt{}, err
 	}
 	ids := w.tokenizer.Prompt(text, withBOS)
 	if err := most.check(len(ids)); err != nil {
@@ -81,13 +89,21 @@ func (w *world) prompts(texts []string, most limit) ([]prompt, error) {
 		if prompts[i], err = w.tokens(text, true, most); err != nil {
 			return nil, err
 		}
-		for _, id := range prompts[i].ids {
-			if id >= w.info.Vocabulary {
-				return nil, invalid("Token %s has the id %d, out of the %d this model knows", pythonQuote(w.tokenizer.TokenString(id)), id, w.info.Vocabulary)
-			}
+		if err := w.known(prompts[i].ids); err != nil {
+			return nil, err
 		}
 	}
 	return prompts, nil
+}
+
+// known refuses tokens of the tokenizer that the model has no embedding for.
+func (w *world) known(ids []int) error {
+	for _, id := range ids {
+		if id >= w.info.Vocabulary {
+			return invalid("Token %s has the id %d, out of the %d this model knows", pythonQuote(w.tokenizer.TokenString(id)), id, w.info.Vocabulary)
+		}
+	}
+	return nil
 }
 
 // notEmpty refuses prompts without a single token, which only tokenizers without a BOS make.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"npinf/chat"
 	"npinf/kernels"
 	"npinf/model"
 )
@@ -205,9 +206,10 @@ func (s *scheduler) end(t *task, err error) {
 	t.finish(err)
 }
 
-// prepareGeneration gives a loaded model its scheduler and finds out which tokens end a text:
-// the tokenizer's EOS and those of the model's configuration.
+// prepareGeneration gives a loaded model its scheduler and chat template and finds out which
+// tokens end a text: the tokenizer's EOS and those of the model's configuration.
 func (e *Engine) prepareGeneration(w *world) {
+	w.chat, w.convention = chat.New(w.tokenizer, e.config.Clock), chat.ConventionOf(w.tokenizer)
 	w.stops = map[int]bool{}
 	for _, id := range w.info.StopIDs {
 		w.stops[id] = true

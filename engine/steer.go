@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"slices"
+
+	"npinf/model"
 )
 
 // SteerCompletion continues a text, steered and unsteered side by side. emit, which may be
@@ -23,14 +25,19 @@ func (e *Engine) completion(ctx context.Context, w *world, r SteerRequest, show 
 	if err := oneKind(r.Steering); err != nil {
 		return nil, err
 	}
-	prompts, err := w.prompts([]string{r.Prompt}, limit{float64(w.tokenLimit), false})
+	prompts, err := w.prompts([]string{r.Prompt}, w.textLimit())
 	if err != nil {
 		return nil, err
 	}
 	if err := notEmpty(prompts); err != nil {
 		return nil, err
 	}
-	return e.generate(ctx, w, r.Steering, prompts[0].ids, nil, show)
+	courses, _, release, err := e.generate(ctx, w, r.Steering, prompts[0].ids, nil, show)
+	if err != nil {
+		return nil, err
+	}
+	release()
+	return courses, nil
 }
 
 // oneKind refuses requests that steer along features and vectors, or along neither.
@@ -42,41 +49,50 @@ func oneKind(s Steering) error {
 }
 
 // generate continues a prompt once for every type asked for. The positions marked in spared
-// are not steered.
-func (e *Engine) generate(ctx context.Context, w *world, s Steering, prompt []int, spared []bool, show func([]course, bool) error) ([]course, error) {
+// are not steered. The operations it steered with may be used until release is called.
+func (e *Engine) generate(ctx context.Context, w *world, s Steering, prompt []int, spared []bool,
+	show func([]course, bool) error) (courses []course, operations []operation, release func(), err error) {
 	directions, err := w.directions(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	count, err := e.room(w, len(prompt), s.Tokens)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	operations, release, err := w.operations(s, directions)
-	if err != nil {
-		return nil, err
+	if operations, release, err = w.operations(s, directions); err != nil {
+		return nil, nil, nil, err
 	}
-	defer release()
 	kinds := slices.Clone(s.Types)
 	slices.Sort(kinds)
 	kinds = slices.Compact(kinds)
 	bytes := int64(len(kinds)) * int64(len(prompt)+count) * w.model.CachePositionBytes()
 	giveBack, err := w.scheduler.memory.claim(ctx, bytes, e.config.RequestTimeout)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		defer giveBack()
+		courses, err = w.generateAll(ctx, s, kinds, prompt, count, edits(operations, spared), show)
 	}
-	defer giveBack()
+	if err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	return courses, operations, release, nil
+}
+
+// generateAll runs one generation of each kind in the scheduler, side by side.
+func (w *world) generateAll(ctx context.Context, s Steering, kinds []SteerType, prompt []int, count int, steered []model.Edit,
+	show func([]course, bool) error) ([]course, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	generations := map[SteerType]*generation{}
 	var tasks []*task
 	for _, kind := range kinds {
 		g := w.newGeneration(s, prompt, count)
 		generations[kind] = g
-		steps := edits(operations, spared)
-		if kind == Unsteered {
-			steps = nil
+		if kind == Steered {
+			tasks = append(tasks, g.task(ctx, prompt, steered))
+		} else {
+			tasks = append(tasks, g.task(ctx, prompt, nil))
 		}
-		tasks = append(tasks, g.task(ctx, prompt, steps))
 	}
 	defer func() { // nothing of this request may be in the scheduler's hands afterwards
 		cancel()

@@ -80,28 +80,30 @@ func toJSON(v any) []byte {
 }
 
 // tinyModel is a repository with model and tokenizer.
-func tinyModel() fstest.MapFS {
+func tinyModel() fstest.MapFS { return randomModel(tinyWidth, tinyHeads, tinyLayers, 64) }
+
+func randomModel(width, heads, layers, positions int) fstest.MapFS {
 	r := rand.New(rand.NewPCG(5, 6))
 	weights := tensors{
-		"wte.weight": random(r, 1, tinyBytes+1, tinyWidth), "wpe.weight": random(r, 0.3, 64, tinyWidth),
-		"ln_f.weight": constant(1, tinyWidth), "ln_f.bias": constant(0, tinyWidth),
+		"wte.weight": random(r, 1, tinyBytes+1, width), "wpe.weight": random(r, 0.3, positions, width),
+		"ln_f.weight": constant(1, width), "ln_f.bias": constant(0, width),
 	}
-	for layer := range tinyLayers {
+	for layer := range layers {
 		prefix := fmt.Sprintf("h.%d.", layer)
 		block := tensors{
-			"ln_1.weight": constant(1, tinyWidth), "ln_1.bias": constant(0, tinyWidth),
-			"ln_2.weight": constant(1, tinyWidth), "ln_2.bias": constant(0, tinyWidth),
-			"attn.c_attn.weight": random(r, 0.5, tinyWidth, 3*tinyWidth), "attn.c_attn.bias": random(r, 0.1, 3*tinyWidth),
-			"attn.c_proj.weight": random(r, 0.5, tinyWidth, tinyWidth), "attn.c_proj.bias": random(r, 0.1, tinyWidth),
-			"mlp.c_fc.weight": random(r, 0.5, tinyWidth, 4*tinyWidth), "mlp.c_fc.bias": random(r, 0.1, 4*tinyWidth),
-			"mlp.c_proj.weight": random(r, 0.5, 4*tinyWidth, tinyWidth), "mlp.c_proj.bias": random(r, 0.1, tinyWidth),
+			"ln_1.weight": constant(1, width), "ln_1.bias": constant(0, width),
+			"ln_2.weight": constant(1, width), "ln_2.bias": constant(0, width),
+			"attn.c_attn.weight": random(r, 0.5, width, 3*width), "attn.c_attn.bias": random(r, 0.1, 3*width),
+			"attn.c_proj.weight": random(r, 0.5, width, width), "attn.c_proj.bias": random(r, 0.1, width),
+			"mlp.c_fc.weight": random(r, 0.5, width, 4*width), "mlp.c_fc.bias": random(r, 0.1, 4*width),
+			"mlp.c_proj.weight": random(r, 0.5, 4*width, width), "mlp.c_proj.bias": random(r, 0.1, width),
 		}
 		for name, t := range block {
 			weights[prefix+name] = t
 		}
 	}
-	config := map[string]any{"model_type": "gpt2", "architectures": []string{"GPT2LMHeadModel"}, "n_layer": tinyLayers, "n_embd": tinyWidth,
-		"n_head": tinyHeads, "n_positions": 64, "n_ctx": 64, "vocab_size": tinyBytes + 1, "layer_norm_epsilon": 1e-5,
+	config := map[string]any{"model_type": "gpt2", "architectures": []string{"GPT2LMHeadModel"}, "n_layer": layers, "n_embd": width,
+		"n_head": heads, "n_positions": positions, "n_ctx": positions, "vocab_size": tinyBytes + 1, "layer_norm_epsilon": 1e-5,
 		"activation_function": "gelu_new", "torch_dtype": "float32"}
 	return fstest.MapFS{
 		"config.json":           {Data: toJSON(config)},

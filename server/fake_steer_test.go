@@ -103,3 +103,66 @@ func (p *player) SteerCompletion(_ context.Context, _ engine.SteerRequest, emit 
 		return f
 	}, emit)
 }
+
+func (f *fake) SteerChat(ctx context.Context, r engine.SteerChatRequest, emit func(engine.ChatFrame) error) (engine.ChatFrame, error) {
+	frame := engine.ChatFrame{Input: r.Messages, Prompt: "p", Outputs: []engine.ChatOutput{{Type: engine.Steered, Messages: r.Messages, Raw: "p"}}}
+	if emit != nil {
+		if err := emit(frame); err != nil {
+			return frame, err
+		}
+	}
+	return frame, f.start(ctx)
+}
+
+func (f *fake) ApplyChatTemplate(ctx context.Context, r engine.TemplateRequest) (engine.Rendered, error) {
+	role := "user"
+	return engine.Rendered{Prompt: "p", IDs: []int{7}, Strings: []string{"p"}, Labels: []engine.Label{{Role: &role, Section: "header"}}}, f.start(ctx)
+}
+
+func (p *player) ApplyChatTemplate(_ context.Context, _ engine.TemplateRequest) (engine.Rendered, error) {
+	var recorded struct {
+		Prompt string
+		Tokens []int
+		Spans  []struct {
+			TokenStr      string
+			MessageIndex  *int
+			Role, Channel *string
+			Section       engine.Section
+		}
+	}
+	err := p.load(&recorded)
+	r := engine.Rendered{Prompt: recorded.Prompt, IDs: recorded.Tokens}
+	for _, span := range recorded.Spans {
+		r.Strings = append(r.Strings, span.TokenStr)
+		r.Labels = append(r.Labels, engine.Label{Message: span.MessageIndex, Role: span.Role, Channel: span.Channel, Section: span.Section})
+	}
+	return r, err
+}
+
+func (p *player) SteerChat(_ context.Context, _ engine.SteerChatRequest, emit func(engine.ChatFrame) error) (engine.ChatFrame, error) {
+	frames, err := p.frames()
+	if err != nil {
+		return engine.ChatFrame{}, err
+	}
+	return playFrames(frames, func(recorded recordedSteer) engine.ChatFrame {
+		f := engine.ChatFrame{Input: recorded.Input.ChatTemplate, Prompt: recorded.Input.Raw}
+		for _, o := range recorded.Outputs {
+			f.Outputs = append(f.Outputs, engine.ChatOutput{Type: o.Type, Messages: o.ChatTemplate, Raw: o.Raw})
+		}
+		for _, a := range recorded.AssistantAxis {
+			axis := engine.AxisResult{Type: a.Type, Titles: a.PCTitles}
+			for _, t := range a.Turns {
+				turn := engine.AxisTurn{Snippet: t.Snippet}
+				for _, title := range a.PCTitles {
+					turn.Values = append(turn.Values, t.PCValues[title])
+					if t.PCValuesPostCap != nil {
+						turn.Steered = append(turn.Steered, t.PCValuesPostCap[title])
+					}
+				}
+				axis.Turns = append(axis.Turns, turn)
+			}
+			f.Axis = append(f.Axis, axis)
+		}
+		return f
+	}, emit)
+}

@@ -36,6 +36,7 @@ func commands() []command {
 	return []command{
 		{"run", "[MODEL] [flags]", "serve a model on port 5002", runServer},
 		{"features", `[MODEL] "text" [flags]`, "show the features that fire on a text", runFeatures},
+		{"steer", `[MODEL] "prompt" --feature SOURCE/INDEX:STRENGTH [flags]`, "continue a text with features pushed up or down", runSteer},
 		{"pull", "MODEL [flags]", "download a model and its sources and verify them", runPull},
 		{"list", "[WORD]", "show the models and source sets that can be served", runList},
 		{"tokenize", `[MODEL] "text"`, "show the tokens of a text", runTokenize},
