@@ -4,15 +4,13 @@
     replay.py NPINF SHARED TREE [--config NAME ...] [--cpu PATH]
 
 NPINF is the binary, SHARED the folder with golden/ and tools/, TREE the unpacked hub tree.
-Only the groups that are served are replayed; the others are counted as left out. Exits 1
-if a case failed.
+Exits 1 if a case failed.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
@@ -25,10 +23,6 @@ import urllib.request
 GATED = ("google/gemma-2-2b", "google/gemma-2-2b-it")
 # Worlds whose model family and source dialects are served.
 WORLDS = ("gpt2-small", "gemma-2-2b", "gemma-2-2b-it", "llama3.1-8b-it", "qwen3-4b", "gpt-oss-20b")
-# Prefixes of the case groups whose routes are served.
-GROUPS = ("activation/", "tokenize", "validation/", "http/", "auth", "limits", "residency", "health", "capabilities", "not-initialised", "start")
-# Cases inside those groups that ask a route which is not served yet.
-LATER = re.compile(r"/v1/(steer|lens|util)/|/v1/apply-chat-template|^/initialize")
 
 
 def free_port():
@@ -56,15 +50,6 @@ def start_hub(shared, tree):
     while answers(f"http://127.0.0.1:{port}/") is None:
         time.sleep(0.05)
     return hub, f"http://127.0.0.1:{port}"
-
-
-def served(case, everything):
-    if everything:
-        return True
-    if not case["group"].startswith(GROUPS):
-        return False
-    return case["group"].startswith("validation/") or case["request"]["method"] != "POST" or not LATER.search(case["request"]["path"]) \
-        or case["group"].startswith("auth") or case.get("response", {}).get("status") in (404, 405, 307, 401, 422)
 
 
 def environment(settings, hub, cache, port, cpu):
@@ -97,12 +82,11 @@ def wait(process, port):
 def replay(args, world, config, settings, hub):
     cases_file = args.shared / "golden/server" / world / f"cases-{config}.jsonl"
     if not cases_file.exists():
-        return 0, 0, 0
+        return 0, 0
     lines = [line for line in cases_file.read_text(encoding="utf-8").split("\n") if line.strip()]
-    kept = [line for line in lines if served(json.loads(line), args.everything)]
     with tempfile.TemporaryDirectory() as scratch:
         chosen = pathlib.Path(scratch) / "cases.jsonl"
-        chosen.write_text("\n".join(kept), encoding="utf-8")
+        chosen.write_text("\n".join(lines), encoding="utf-8")
         port = free_port()
         log = open(pathlib.Path(scratch) / "log", "w+")
         env = environment(settings, hub, scratch + "/cache", port, args.cpu)
@@ -117,10 +101,10 @@ def replay(args, world, config, settings, hub):
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
-    print(f"--- {world}/{config}: {len(kept)} cases, {len(lines) - len(kept)} left out, replay exit {run.returncode}")
+    print(f"--- {world}/{config}: {len(lines)} cases, replay exit {run.returncode}")
     if run.returncode or args.verbose:
         print(run.stdout[-args.output:], run.stderr[-2000:])
-    return len(kept), len(lines) - len(kept), int(run.returncode != 0)
+    return len(lines), int(run.returncode != 0)
 
 
 def main():
@@ -131,24 +115,23 @@ def main():
     p.add_argument("--world", action="append")
     p.add_argument("--config", action="append")
     p.add_argument("--cpu")
-    p.add_argument("--everything", action="store_true", help="replay the groups that are not served too")
     p.add_argument("--verbose", action="store_true")
     p.add_argument("--output", type=int, default=8000)
     args = p.parse_args()
     args.npinf = os.path.abspath(args.npinf)
     hub, url = start_hub(args.shared, args.tree)
-    ran = left = bad = 0
+    ran = bad = 0
     try:
         for world, configs in json.loads((args.shared / "golden/server/configs.json").read_text()).items():
             if world.startswith("_") or world not in (args.world or WORLDS):
                 continue
             for config, settings in configs.items():
                 if not args.config or config in args.config:
-                    r, l, b = replay(args, world, config, settings, url)
-                    ran, left, bad = ran + r, left + l, bad + b
+                    r, b = replay(args, world, config, settings, url)
+                    ran, bad = ran + r, bad + b
     finally:
         hub.kill()
-    print(f"replayed {ran} recorded cases, {left} left out (routes that are not served yet), {bad} configurations with failures")
+    print(f"replayed {ran} recorded cases, {bad} configurations with failures")
     sys.exit(1 if bad or not ran else 0)
 
 
