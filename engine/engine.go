@@ -133,7 +133,7 @@ func (e *Engine) Capabilities() (Capabilities, error) {
 		Cache:                statistics,
 		Neurons:              true,
 		Attribution:          true,
-		Jacobian:             w.jacobian != nil,
+		Jacobian:             w.jacobian.now() != nil,
 	}, nil
 }
 

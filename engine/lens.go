@@ -35,12 +35,13 @@ func (e *Engine) Lens(ctx context.Context, r LensRequest, emit func(LensFrame) e
 
 // lensJob is one request on its way through the model.
 type lensJob struct {
-	world   *world
-	request LensRequest
-	meta    LensMeta
-	reader  *lens.Reader
-	texts   *lens.Vocabulary
-	point   model.Point
+	world    *world
+	request  LensRequest
+	jacobian *lens.Jacobian // nil where there is none
+	meta     LensMeta
+	reader   *lens.Reader
+	texts    *lens.Vocabulary
+	point    model.Point
 	// reads are the layers that are decoded, each once though several types may show it; shown
 	// are the reads of each type, in the order of its layers.
 	reads []lens.Layer
@@ -60,20 +61,24 @@ func (e *Engine) newLensJob(ctx context.Context, w *world, r LensRequest) (job *
 	if err := w.checkLens(r); err != nil {
 		return nil, err
 	}
+	jacobian, err := w.lensFor(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	ids, spans, err := e.lensTokens(ctx, w, r)
 	if err != nil {
 		return nil, err
 	}
-	j := &lensJob{world: w, request: r, tokens: ids, texts: w.vocabulary(), point: model.ResidPost}
+	j := &lensJob{world: w, request: r, jacobian: jacobian, tokens: ids, texts: w.vocabulary(), point: model.ResidPost}
 	defer func() {
 		if err != nil {
 			j.release()
 		}
 	}()
-	if w.jacobian != nil {
-		j.point = w.jacobian.Point
-		if w.jacobian.Reduction != "none" {
-			return nil, invalid("This lens joins several residual streams (stream_reduce=%s), but the residual of this model has no stream axis", w.jacobian.Reduction)
+	if jacobian != nil {
+		j.point = jacobian.Point
+		if jacobian.Reduction != "none" {
+			return nil, invalid("This lens joins several residual streams (stream_reduce=%s), but the residual of this model has no stream axis", jacobian.Reduction)
 		}
 	}
 	j.meta = LensMeta{Types: unique(r.Types), Top: r.Top, PromptLength: len(ids), Temperature: r.Temperature, PrependBOS: r.PrependBOS}
@@ -81,7 +86,7 @@ func (e *Engine) newLensJob(ctx context.Context, w *world, r LensRequest) (job *
 		j.meta.Completion = max(0, min(r.Completion, e.positions(w)-len(ids)))
 	}
 	j.chooseLayers()
-	j.reader = &lens.Reader{Device: w.device, Model: w.model, Jacobian: w.jacobian, Top: r.Top}
+	j.reader = &lens.Reader{Device: w.device, Model: w.model, Jacobian: jacobian, Top: r.Top}
 	if r.WordsOnly {
 		j.reader.Words = j.texts
 	}
@@ -127,7 +132,7 @@ func (j *lensJob) release() {
 func (j *lensJob) chooseLayers() {
 	last := j.world.info.Layers - 1
 	for _, kind := range j.meta.Types {
-		available := j.world.jacobian.Layers()
+		available := j.jacobian.Layers()
 		if kind == LogitLens {
 			available = upTo(last)
 		}
@@ -141,7 +146,7 @@ func (j *lensJob) chooseLayers() {
 			layers = append(layers, last)
 		}
 		for _, layer := range layers {
-			read := lens.Layer{Index: layer, Carried: kind == JacobianLens && j.world.jacobian.Fits(layer), Last: layer == last}
+			read := lens.Layer{Index: layer, Carried: kind == JacobianLens && j.jacobian.Fits(layer), Last: layer == last}
 			at := slices.Index(j.reads, read)
 			if at < 0 {
 				at = len(j.reads)

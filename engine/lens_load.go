@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"npinf/hub"
 	"npinf/lens"
@@ -32,37 +34,101 @@ const (
 	lensSuffix         = "_jacobian_lens.pt"
 )
 
-// loadJacobian brings up the Jacobian lens of the model, when there is one. A model without
-// one is served all the same: requests for the lens are told why.
-func (e *Engine) loadJacobian(ctx context.Context, w *world) error {
+// lensGrace is how long a start waits for the Jacobian lens. One that takes longer, because it
+// has to be downloaded or the hub does not answer, comes later.
+const lensGrace = 2 * time.Second
+
+// jacobianLoad is the Jacobian lens of a model, there or on its way. The other fields may be
+// read when done is closed.
+type jacobianLoad struct {
+	done chan struct{}
+	lens *lens.Jacobian // nil where there is none
+	why  *LensUnavailable
+}
+
+// now is the lens as far as it is loaded, nil for none.
+func (l *jacobianLoad) now() *lens.Jacobian {
+	select {
+	case <-l.done:
+		return l.lens
+	default:
+		return nil
+	}
+}
+
+// wait gives the lens when its load has ended, or says why there is none.
+func (l *jacobianLoad) wait(ctx context.Context) (*lens.Jacobian, *LensUnavailable, error) {
+	select {
+	case <-l.done:
+		return l.lens, l.why, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// offerLens brings up the Jacobian lens of the model, when there is one. A model without one
+// is served all the same: requests for the lens are told why.
+func (e *Engine) offerLens(w *world) {
+	w.jacobian = &jacobianLoad{done: make(chan struct{})}
 	config := e.effective()
 	if config.Jacobian == nil || config.weightsID() == "" || config.Hub == nil {
-		w.noJacobian = &LensUnavailable{Status: "skipped"}
+		w.jacobian.why = &LensUnavailable{Status: "skipped"}
+		close(w.jacobian.done)
+		return
+	}
+	w.background.Go(func() {
+		defer close(w.jacobian.done)
+		if err := e.loadLens(w.sources.life, w, &config); err != nil {
+			w.jacobian.why = &LensUnavailable{Status: "error", Detail: err.Error()}
+			e.config.Logger.Info("there is no Jacobian lens", "because", err)
+		}
+	})
+	select {
+	case <-w.jacobian.done:
+	case <-time.After(lensGrace):
+	}
+}
+
+// loadLens makes the file of the lens local and loads it.
+func (e *Engine) loadLens(ctx context.Context, w *world, config *Config) (err error) {
+	defer e.phase("lens")()
+	defer func() { // a panic over a file nobody foresaw must not end the process
+		if defect := recover(); defect != nil {
+			e.config.Logger.Error("loading the Jacobian lens panicked", "cause", defect, "stack", string(debug.Stack()))
+			err = fmt.Errorf("the lens cannot be read: %v", defect)
+		}
+	}()
+	files, path, err := config.findLens(ctx)
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, files.Close) // nobody else adds to them now
+	err = files.Fetch(ctx, []string{path})
+	if kind := hub.KindOf(err); err != nil && kind != hub.NoSpace && kind != hub.Unwritable { // else it can be read all the same
+		return err
+	}
+	loaded, err := lens.LoadJacobian(ctx, w.device, files, path, w.info.Width, w.info.Layers)
+	if err != nil {
+		return err
+	}
+	w.jacobian.lens = loaded
+	w.closers = append(w.closers, func() error { loaded.Close(); return nil })
+	e.config.Logger.Info("the Jacobian lens is loaded", "file", path, "layers", len(loaded.Layers()), "memory", size(loaded.Bytes()))
+	return nil
+}
+
+// fetchLens makes the lens local for later; a model without one is complete as well.
+func (e *Engine) fetchLens(ctx context.Context) error {
+	config := e.effective()
+	if config.Jacobian == nil || config.weightsID() == "" || config.Hub == nil {
 		return nil
 	}
-	defer e.phase("lens")()
 	files, path, err := config.findLens(ctx)
-	if err == nil {
-		w.closers = append(w.closers, files.Close)
-		err = files.Fetch(ctx, []string{path})
-		if kind := hub.KindOf(err); kind == hub.NoSpace || kind == hub.Unwritable {
-			err = nil // it can still be read
-		}
-	}
-	if err == nil {
-		w.jacobian, err = lens.LoadJacobian(ctx, w.device, files, path, w.info.Width, w.info.Layers)
-	}
-	if ctx.Err() != nil {
+	if err != nil {
+		e.config.Logger.Info("there is no Jacobian lens", "because", err)
 		return ctx.Err()
 	}
-	if err != nil {
-		w.noJacobian = &LensUnavailable{Status: "error", Detail: err.Error()}
-		e.config.Logger.Info("there is no Jacobian lens", "because", err)
-		return nil
-	}
-	w.closers = append(w.closers, func() error { w.jacobian.Close(); return nil })
-	e.config.Logger.Info("the Jacobian lens is loaded", "file", path, "layers", len(w.jacobian.Layers()), "memory", size(w.jacobian.Bytes()))
-	return nil
+	return errors.Join(files.Fetch(ctx, []string{path}), files.Close())
 }
 
 // findLens finds the file of a lens and opens what holds it.

@@ -27,10 +27,21 @@ func (w *world) checkLens(r LensRequest) error {
 	case r.Top < 0 || r.Top > w.info.Vocabulary:
 		return invalid("top_n %d is out of range; this model has %d tokens", r.Top, w.info.Vocabulary)
 	}
-	if slices.Contains(r.Types, JacobianLens) && w.jacobian == nil {
-		return &Error{Code: Invalid, Message: w.noJacobian.Error(), Cause: w.noJacobian}
-	}
 	return nil
+}
+
+// lensFor gives the Jacobian lens, waiting for it where a request needs it.
+func (w *world) lensFor(ctx context.Context, r LensRequest) (*lens.Jacobian, error) {
+	reads := slices.Contains(r.Types, JacobianLens)
+	steers := slices.ContainsFunc(r.SteerTokens, func(t LensToken) bool { return t.Type == JacobianLens })
+	if !reads && !steers && (r.SwapToken == nil || r.SwapToken.Type != JacobianLens) {
+		return w.jacobian.now(), nil
+	}
+	loaded, why, err := w.jacobian.wait(ctx)
+	if err == nil && loaded == nil && reads {
+		err = &Error{Code: Invalid, Message: why.Error(), Cause: why}
+	}
+	return loaded, err
 }
 
 // lensTokens makes the tokens of a request, and their places in the conversation where there

@@ -338,6 +338,65 @@ func (s shelf) Open(_ context.Context, name, _ string) (hub.Snapshot, error) {
 	return nil, &hub.Error{Kind: hub.NotFound, Repo: name, Endpoint: "the shelf"}
 }
 
+// serveTiny serves the tiny model from a hub, with a lens or with the reason for none.
+func serveTiny(t *testing.T, jacobian *JacobianConfig) *Engine {
+	config, _ := tinyConfig(t)
+	config.ModelID, config.Jacobian = "tiny/model", jacobian
+	lenses, err := hub.OpenFolder("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Hub = shelf{"tiny/model": config.Demo, "lenses": lenses}
+	return loadTiny(t, config)
+}
+
+// TestJacobianLens uses a lens that doubles the residual of layer 0, which the norm before the
+// head does not see: both lenses have to say the same. Only fitted layers and the last are read.
+func TestJacobianLens(t *testing.T) {
+	e := serveTiny(t, &JacobianConfig{Source: "lenses"})
+	if can, err := e.Capabilities(); err != nil || !can.Jacobian {
+		t.Fatalf("%+v, %v", can, err)
+	}
+	r := logitLens("Hello")
+	r.Types = []LensType{JacobianLens, LogitLens, JacobianLens}
+	meta, _, readings, _ := readLens(t, e, r)
+	if !reflect.DeepEqual(meta.Types, []LensType{JacobianLens, LogitLens}) || !reflect.DeepEqual(meta.Layers, [][]int{{0, 1}, {0, 1}}) {
+		t.Errorf("%+v", meta)
+	}
+	for i, reading := range readings {
+		sameChoices(t, i, reading.Choices[:1], reading.Choices[1:])
+	}
+	r.SteerTokens, r.SteerStrength, r.SteerLayers = []LensToken{{"Q", JacobianLens}}, 0.5, []int{0}
+	_, _, carried, _ := readLens(t, e, r)
+	r.SteerTokens = []LensToken{{"Q", LogitLens}}
+	_, _, plain, _ := readLens(t, e, r)
+	for i := range plain {
+		sameChoices(t, i, plain[i].Choices, carried[i].Choices)
+	}
+	r.Layers = []int{7}
+	if meta, _, _, _ := readLens(t, e, r); !reflect.DeepEqual(meta.Layers, [][]int{{1}, {1}}) {
+		t.Errorf("of an unknown layer: %+v", meta)
+	}
+}
+
+// TestNoJacobianLens serves the logit lens all the same.
+func TestNoJacobianLens(t *testing.T) {
+	for want, config := range map[string]*JacobianConfig{"set NEURONPEDIA_MODEL_ID": {}, "not here": {Repo: "not here", Path: "a.pt"}} {
+		e := serveTiny(t, config)
+		readLens(t, e, logitLens("Hello"))
+		r := logitLens("Hello")
+		r.Types = []LensType{JacobianLens}
+		var why *LensUnavailable
+		err := e.Lens(t.Context(), r, func(LensFrame) error { return nil })
+		if !errors.As(err, &why) || why.Status != "error" || !strings.Contains(why.Detail, want) {
+			t.Errorf("%v, %+v", err, why)
+		}
+		if can, err := e.Capabilities(); err != nil || can.Jacobian {
+			t.Errorf("%+v, %v", can, err)
+		}
+	}
+}
+
 // TestFindLens looks for the file of a model where lenses are published.
 func TestFindLens(t *testing.T) {
 	registry, err := sae.OpenRegistry()

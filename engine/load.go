@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -104,12 +105,14 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 	}
 	e.prepareGeneration(w)
 	e.offerPersona(w)
-	if err := e.loadJacobian(ctx, w); err != nil {
+	end = e.phase("sources")
+	err = e.offerSources(w)
+	end()
+	if err != nil {
 		return nil, err
 	}
-	end = e.phase("sources")
-	defer end()
-	return w, e.offerSources(w)
+	e.offerLens(w)
+	return w, nil
 }
 
 // open opens the repository of the weights. The demo belongs to the caller and stays open.
@@ -213,10 +216,18 @@ func (e *Engine) localSources() ([]LocalSource, error) {
 	if config.weightsID() == "" {
 		locals = append(locals, e.config.DemoSources...)
 	}
+	folders := map[string]string{} // by source
 	for _, folder := range e.config.SourceFolders {
 		found, err := openSourceFolders(folder)
 		if err != nil {
 			return nil, err
+		}
+		for _, source := range found {
+			id := source.Row.Source
+			if other, twice := folders[id]; twice {
+				return nil, fmt.Errorf("folders %s and %s both hold a source %s; give one another neuronpedia_id in its cfg.json", other, folder, id)
+			}
+			folders[id] = folder
 		}
 		locals = append(locals, found...)
 	}
@@ -247,19 +258,20 @@ func (e *Engine) preload(w *world) {
 		return
 	}
 	w.background.Go(func() {
-		count := 0
+		tried, count := 0, 0
 		for _, set := range w.catalogue.sets {
 			for _, id := range idsOf(set) {
-				if count == e.config.MaxLoadedSAEs || w.sources.life.Err() != nil {
+				if tried == e.config.MaxLoadedSAEs || w.sources.life.Err() != nil {
 					return
 				}
-				count++
+				tried++
 				_, release, err := w.sources.acquire(w.sources.life, id)
 				if err != nil {
 					e.config.Logger.Warn("a source cannot be loaded", "source", id, "because", err)
 					continue
 				}
 				release()
+				count++
 			}
 		}
 		e.config.Logger.Info("sources are loaded", "count", count)

@@ -47,8 +47,8 @@ func (r Requirements) String() string {
 	return out.String()
 }
 
-// Fetch makes the files of the model and of every configured source local and verified,
-// without loading them.
+// Fetch makes the files of the model, of every configured source and of the Jacobian lens
+// local and verified, without loading them.
 func (e *Engine) Fetch(ctx context.Context) error {
 	return e.planned(ctx, func(w *world, files hub.Snapshot) error {
 		need, err := e.require(ctx, files)
@@ -58,7 +58,10 @@ func (e *Engine) Fetch(ctx context.Context) error {
 		if err := files.Fetch(ctx, need.Files); err != nil {
 			return err
 		}
-		return e.fetchSources(ctx, w)
+		if err := e.fetchSources(ctx, w); err != nil {
+			return err
+		}
+		return e.fetchLens(ctx)
 	})
 }
 

@@ -28,9 +28,7 @@ type world struct {
 	persona    *persona        // nil where the model has no persona axis
 	scheduler  *scheduler
 	stops      map[int]bool // ids that end a generation
-	// jacobian is nil where there is no Jacobian lens; noJacobian says why.
-	jacobian   *lens.Jacobian
-	noJacobian *LensUnavailable
+	jacobian   *jacobianLoad
 	// texts are made by vocabulary.
 	texts          *lens.Vocabulary
 	vocabularyOnce sync.Once
