@@ -106,6 +106,13 @@ func (p *player) SteerCompletion(_ context.Context, _ engine.SteerRequest, emit 
 
 func (f *fake) SteerChat(ctx context.Context, r engine.SteerChatRequest, emit func(engine.ChatFrame) error) (engine.ChatFrame, error) {
 	frame := engine.ChatFrame{Input: r.Messages, Prompt: "p", Outputs: []engine.ChatOutput{{Type: engine.Steered, Messages: r.Messages, Raw: "p"}}}
+	if r.Logprobs > 0 {
+		frame.Outputs[0].Logprobs = []engine.TokenLogprob{{Token: "a", Logprob: -1, Top: []engine.TokenChoice{{Token: "b", Logprob: -2}}}}
+	}
+	if r.AssistantAxis {
+		turn := engine.AxisTurn{Values: []float32{1}, Steered: []float32{2}, Snippet: "s"}
+		frame.Axis = []engine.AxisResult{{Type: engine.Steered, Titles: []string{"someTitle"}, Turns: []engine.AxisTurn{turn}}}
+	}
 	if emit != nil {
 		if err := emit(frame); err != nil {
 			return frame, err

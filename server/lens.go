@@ -169,11 +169,7 @@ func (e *encoder) lensPosition(p engine.LensPosition) {
 // lensSpan ends a position; what it does not have is null.
 func (e *encoder) lensSpan(p engine.LensPosition) {
 	e.key("is_char_continuation").boolean(p.Continuation)
-	if e.key("message_index"); p.Message == nil {
-		e.null()
-	} else {
-		e.integer(*p.Message)
-	}
+	e.key("message_index").optionalInteger(p.Message)
 	e.key("role").optional(p.Role)
 	e.key("channel").optional(p.Channel)
 	e.key("section").optional(p.Section)

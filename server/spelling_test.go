@@ -25,7 +25,15 @@ var examples = map[string]string{
 	"/v1/util/sae-vector":                 `{"model":"m","source":"s","index":1}`,
 	"/v1/util/sae-topk-by-decoder-cossim": `{"feature":{"model":"someModel","source":"s","index":1},"model":"m","source":"s","numResults":1}`,
 	"/v1/util/similarity-matrix-pred":     `{"modelId":"m","sourceId":"s","index":0,"text":"someText"}`,
+	"/v1/apply-chat-template":             `{"messages":[{"role":"user","content":"someText"}]}`,
+	"/v1/steer/completion":                `{"prompt":"a b",` + steeringExample,
+	"/v1/steer/completion-chat":           `{"prompt":[{"role":"user","content":"someText"}],"steerSpecialTokens":true,"isAssistantAxis":true,` + steeringExample,
+	"/v1/steer/health":                    "",
+	"/v1/lens/prompt":                     `{"model":"m","type":["LOGIT_LENS"],"prompt":"p","stream":false}`,
 }
+
+const steeringExample = `"model":"m","steerMethod":"SIMPLE_ADDITIVE","normalizeSteering":false,"types":["STEERED"],"features":[],"nCompletionTokens":3,` +
+	`"temperature":0,"strengthMultiplier":1,"freqPenalty":0,"seed":0,"nLogprobs":1}`
 
 // unspelled are the routes whose answers have no keys that could be respelled.
 var unspelled = map[string]bool{"/livez": true, "/readyz": true, "/health": true, "/openapi.json": true, "/docs": true, "/redoc": true, "/initialize": true}
@@ -35,7 +43,7 @@ func TestSpelling(t *testing.T) {
 	camel, snake := New(readyFake(), Options{Logger: quiet()}).Handler(), New(readyFake(), Options{Logger: quiet(), Snake: true}).Handler()
 	for _, r := range routes {
 		body, ok := examples[r.path]
-		if !ok && !unspelled[r.path] && !strings.HasPrefix(r.path, "/v1/steer") && !strings.HasPrefix(r.path, "/v1/lens") && r.path != "/v1/apply-chat-template" {
+		if !ok && !unspelled[r.path] {
 			t.Errorf("%s has no example", r.path)
 		}
 		if !ok {
@@ -68,12 +76,19 @@ func answer(t *testing.T, body []byte) any {
 	return v
 }
 
+// byData are the keys of objects whose own keys are data.
+var byData = map[string]bool{"layers_by_type": true, "pcValues": true, "pcValuesPostCap": true}
+
 // respelled is an answer with the keys that snake_case asks for.
 func respelled(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := map[string]any{}
 		for key, value := range v {
+			if byData[key] {
+				out[schema.SnakeCase(key)] = value
+				continue
+			}
 			out[schema.SnakeCase(key)] = respelled(value)
 			if key == "hookName" || key == "activeFeatures" {
 				out[key] = respelled(value)
@@ -100,6 +115,18 @@ func TestNamesOfTheClients(t *testing.T) {
 	} {
 		if got := schema.SnakeCase(camel); got != snake {
 			t.Errorf("%s is %s, want %s", camel, got, snake)
+		}
+	}
+}
+
+// TestStreamsAreSpelled asks for events in snake_case.
+func TestStreamsAreSpelled(t *testing.T) {
+	h := New(readyFake(), Options{Logger: quiet()}).Handler()
+	body := strings.TrimSuffix(examples["/v1/steer/completion-chat"], "}") + `,"stream":true}`
+	for spelling, want := range map[string]string{"snake": `"top_logprobs"`, "camel": `"topLogprobs"`} {
+		w := ask(h, "POST", "/v1/steer/completion-chat", body, spellingHeader, spelling)
+		if w.Code != 200 || !strings.HasPrefix(w.Body.String(), "data: ") || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", spelling, w.Code, w.Body)
 		}
 	}
 }

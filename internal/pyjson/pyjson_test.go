@@ -181,3 +181,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAppendASCIISpellsAsPython(t *testing.T) {
+	for text, want := range map[string]string{
+		"":               `""`,
+		"plain \"x\"\n":  `"plain \"x\"\n"`,
+		"é ❤️ 😀\x7f":     "\"\\u00e9 \\u2764\\ufe0f \\ud83d\\ude00\x7f\"",
+		"a\xffb\u2028":   `"a\ufffdb\u2028"`,
+		"\x01\U0010FFFF": `"\u0001\udbff\udfff"`,
+	} {
+		if got := string(AppendASCII([]byte("x"), text)); got != "x"+want {
+			t.Errorf("%q: %s, want x%s", text, got, want)
+		}
+	}
+}
