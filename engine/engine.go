@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+
+	"npinf/model"
 )
 
 // Engine is a model with its sources, behind the verbs of Service. Make it with New, load it
@@ -91,6 +93,7 @@ func serveIn[R any](ctx context.Context, e *Engine, slots *admission, verb func(
 	if w == nil { // a reload failed while this request waited
 		return result, e.errNotReady()
 	}
+	recordOf(ctx).enter(w)
 	if result, err = verb(w); err != nil {
 		var nothing R
 		return nothing, failure(err)
@@ -131,10 +134,21 @@ func (e *Engine) Capabilities() (Capabilities, error) {
 		Layers:               w.info.Layers,
 		SourceSets:           w.catalogue.setNames(),
 		Cache:                statistics,
-		Neurons:              true,
+		Neurons:              w.hasNeurons(),
 		Attribution:          true,
 		Jacobian:             w.jacobian.now() != nil,
 	}, nil
+}
+
+// hasNeurons tells whether some layer has an MLP whose neurons can be captured; the layers
+// of a mixture of experts have none.
+func (w *world) hasNeurons() bool {
+	for layer := range w.info.Layers {
+		if w.model.Check(model.Address{Point: model.MLPAct, Layer: layer}) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // capturePoints are the points clients are told of, sorted. The list is that of the server
