@@ -66,6 +66,11 @@ type Service interface {
 	// Lens tells what the model thinks in its middle, piece by piece.
 	Lens(ctx context.Context, r LensRequest, emit func(LensFrame) error) error
 
+	// Provenance says which model answers, and how it computes.
+	Provenance() (Provenance, error)
+	// SourceOrigins says where the served sources come from.
+	SourceOrigins() ([]SourceOrigin, error)
+
 	// Reload loads the model and the sources again; customModel replaces the configured
 	// model, "" means the configured one.
 	Reload(ctx context.Context, customModel string) error

@@ -103,6 +103,7 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 	if err := e.read(ctx, w, files); err != nil {
 		return nil, err
 	}
+	e.origins(w, files)
 	e.prepareGeneration(w)
 	e.offerPersona(w)
 	end = e.phase("sources")

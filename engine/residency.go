@@ -168,6 +168,13 @@ func (r *residency[V]) statistics() CacheStatistics {
 	return r.stats
 }
 
+// residents lists the ids of what is resident, least recently used first.
+func (r *residency[V]) residents() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.order)
+}
+
 // close waits for loads under way, which end with life, and drops everything. No value may
 // be in use.
 func (r *residency[V]) close() {

@@ -103,6 +103,7 @@ func (w *world) acquire(ctx context.Context, e entry) (*encoding, error) {
 	if err != nil {
 		return nil, err
 	}
+	recordOf(ctx).use(w.sourceOrigin(e).Origin)
 	return &encoding{resident, release}, nil
 }
 

@@ -35,6 +35,7 @@ type world struct {
 	tokenLimit     int
 	dtype          string // of the weights as configured, "auto" resolved
 	saeDType       string
+	provenance     Provenance
 	hub            Opener
 	// patternBytes is the constant of that name; tests lower it.
 	patternBytes int

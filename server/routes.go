@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"npinf/internal/schema"
 
@@ -41,6 +42,7 @@ var routes = []route{
 	{post, "/initialize", nil, (*Server).initialize, reloads},
 
 	{get, "/v1/capabilities", nil, (*Server).capabilities, secretNeeded},
+	{get, "/v1/provenance", nil, (*Server).provenance, secretNeeded},
 	{post, "/v1/tokenize", tokenizeRequest, (*Server).tokenize, secretNeeded},
 	{post, "/v1/apply-chat-template", chatTemplateRequest, (*Server).applyChatTemplate, secretNeeded},
 
@@ -67,6 +69,9 @@ var routes = []route{
 // handler reads what a route needs of a request and lets it answer.
 func (s *Server) handler(r *route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if strings.HasPrefix(r.path, "/v1/") {
+			s.explain(c)
+		}
 		if err := s.chooseSpelling(c); err != nil {
 			return err
 		}

@@ -32,6 +32,8 @@ type Options struct {
 	Sentry Sentry
 	// Snake spells the keys of answers in snake_case unless a request asks otherwise.
 	Snake bool
+	// Version is npinf's own, for the provenance of answers.
+	Version string
 	// MaxBody bounds a request body, in bytes; 0 is DefaultMaxBody.
 	MaxBody int64
 	// ShutdownTime is how long Run lets running requests finish; 0 is DefaultShutdownTime.

@@ -12,6 +12,7 @@ import (
 // examples has a request for every route that answers with an object of its own.
 var examples = map[string]string{
 	"/v1/capabilities":                    "",
+	"/v1/provenance":                      "",
 	"/v1/tokenize":                        `{"model":"m","text":"a"}`,
 	"/v1/activation/single":               `{"prompt":"p","model":"m"}`,
 	"/v1/activation/single-batch":         `{"prompts":["p","q"],"model":"m"}`,

@@ -90,10 +90,11 @@ func (st *station) serve(ctx context.Context, w *World, mustLoad, verbose bool) 
 	defer e.Close()
 	s := st.settings
 	handler := server.New(e, server.Options{
-		Secret: s.Secret.Reveal(),
-		Logger: st.logger,
-		Snake:  s.ResponseCase == "snake",
-		Sentry: st.sentry(e),
+		Version: version(),
+		Secret:  s.Secret.Reveal(),
+		Logger:  st.logger,
+		Snake:   s.ResponseCase == "snake",
+		Sentry:  st.sentry(e),
 	})
 	var listener net.Listener
 	var err error
