@@ -33,7 +33,7 @@ func parseConfig(name string, data []byte) (*config, error) {
 func readConfig(ctx context.Context, files weights.Files) (*config, error) {
 	const name = "config.json"
 	if !files.Has(name) {
-		return nil, fmt.Errorf("the repository has no %s; check the model id and revision", name)
+		return nil, fmt.Errorf("the repository has no %s; check the model id and revision, or the folder", name)
 	}
 	data, release, err := files.Read(ctx, name)
 	if err != nil {
@@ -117,8 +117,18 @@ func (c *config) count(key string, absent int) int { return c.countUpTo(key, abs
 // layerCount is count for the number of layers.
 func (c *config) layerCount(key string, absent int) int { return c.countUpTo(key, absent, 512) }
 
+// mostExperts bounds the experts of all layers together; the largest models have a third
+// of it. Without the bound a file of a hundred bytes could describe half a million.
+const mostExperts = 1 << 16
+
 // expertCount is count for the number of experts in a layer.
-func (c *config) expertCount(key string, absent int) int { return c.countUpTo(key, absent, 1024) }
+func (c *config) expertCount(key string, absent int) int {
+	layers := 1
+	if raw, ok := c.keys["num_hidden_layers"]; ok && json.Unmarshal(raw, &layers) != nil || layers < 1 {
+		layers = 1 // readShape says what is wrong with it
+	}
+	return c.countUpTo(key, absent, max(1, min(1024, mostExperts/layers)))
+}
 
 func (c *config) countUpTo(key string, absent, limit int) int {
 	value := c.number(key, float64(absent))

@@ -19,22 +19,24 @@ func ParseNPZ(data []byte) ([]Tensor, error) {
 		return nil, fmt.Errorf("npz: %w", err)
 	}
 	var tensors []Tensor
+	seen := map[string]bool{}
 	for _, file := range archive.File {
 		name, isArray := strings.CutSuffix(file.Name, ".npy")
 		if !isArray {
 			return nil, fmt.Errorf("npz: member %s is not an array", file.Name)
 		}
-		if slices.ContainsFunc(tensors, func(t Tensor) bool { return t.Name == name }) {
+		if seen[name] {
 			return nil, fmt.Errorf("npz: array %s occurs twice", name)
 		}
-		content, err := zipMember(data, file)
+		seen[name] = true
+		content, err := archive.member(file)
 		if err == nil {
 			err = checkCRC(file, content)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("npz: %w", err)
 		}
-		tensor, err := ParseNPY(content)
+		tensor, err := parseNPY(content, archive.budget)
 		if err != nil {
 			return nil, fmt.Errorf("npz: array %s: %w", name, err)
 		}
@@ -59,7 +61,9 @@ var (
 
 // ParseNPY reads one array in NumPy's npy format, versions 1 to 3. Data of the result
 // aliases content unless it had to be swapped or reordered.
-func ParseNPY(content []byte) (Tensor, error) {
+func ParseNPY(content []byte) (Tensor, error) { return parseNPY(content, newBudget(len(content))) }
+
+func parseNPY(content []byte, copies *budget) (Tensor, error) {
 	header, body, err := splitNPY(content)
 	if err != nil {
 		return Tensor{}, err
@@ -88,6 +92,11 @@ func ParseNPY(content []byte) (Tensor, error) {
 	}
 	size := bitsOf[dtype] / 8
 	tensor.Data = body
+	if descr[1] == ">" || order[1] == "True" {
+		if err := copies.take(2 * bytes); err != nil {
+			return Tensor{}, err
+		}
+	}
 	if descr[1] == ">" && size > 1 {
 		tensor.Data = swapped(body, size)
 	}

@@ -110,7 +110,9 @@ func FuzzParseSafetensors(f *testing.F) {
 	f.Add(rawSafetensors(`{"__metadata__":{},`+entry("b", "F4", 0, 1, 2)+`}  `, make([]byte, 1)))
 	f.Add(rawSafetensors(`{"a":{"dtype":"U64","shape":[18446744073709551615],"data_offsets":[0,18446744073709551615]}}`, nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := ParseSafetensors(data)
+		var file *Safetensors
+		var err error
+		checkMemory(t, "a safetensors file", data, func() { file, err = ParseSafetensors(data) })
 		if err != nil {
 			return
 		}

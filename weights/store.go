@@ -30,7 +30,7 @@ func ModelFiles(ctx context.Context, files Files) (names []string, index map[str
 			return nil, nil, fmt.Errorf("the repository holds its weights as %s, which is not supported; convert it to model.safetensors (save_pretrained of transformers does it) or use a revision that has one", other)
 		}
 	}
-	return nil, nil, fmt.Errorf("the repository has neither %s nor %s; check the model id and revision", singleFile, indexFile)
+	return nil, nil, fmt.Errorf("the repository has neither %s nor %s; check the model id and revision, or the folder", singleFile, indexFile)
 }
 
 func readIndex(ctx context.Context, files Files) ([]string, map[string]string, error) {

@@ -75,27 +75,33 @@ func parseTorchZip(data []byte, inert []string) (any, error) {
 		return nil, errors.New("the archive has no data.pkl; it was not written by torch.save, or is a whole program (torch.jit)")
 	}
 	// Checksums are not compared: torch.save can be told not to compute them.
-	program, err := zipMember(data, pickle)
+	program, err := archive.member(pickle)
 	if err != nil {
 		return nil, err
 	}
 	if order, found := members[folder+"byteorder"]; found {
-		if content, err := zipMember(data, order); err != nil || string(content) != "little" {
+		if content, err := archive.member(order); err != nil || string(content) != "little" {
 			return nil, fmt.Errorf("byte order %.10q is not supported; save the file on a little-endian machine", content)
 		}
 	}
+	contents := map[string][]byte{} // a storage may be shared by many tensors
 	storages := func(key string) ([]byte, error) {
 		file, found := members[folder+"data/"+key]
 		if !found {
 			return nil, fmt.Errorf("the archive has no member %sdata/%s; the file is incomplete", folder, key)
 		}
-		return zipMember(data, file)
+		if content, opened := contents[key]; opened {
+			return content, nil
+		}
+		content, err := archive.member(file)
+		contents[key] = content
+		return content, err
 	}
 	value, err := newUnpickler(program, inert).run()
 	if err != nil {
 		return nil, err
 	}
-	return resolve(value, storages)
+	return resolve(value, storages, newBudget(len(data)))
 }
 
 // The first pickle of the older layout, which marks it.
@@ -107,7 +113,7 @@ const streamMagic = "119547037146038801333356"
 func parseTorchStream(data []byte, inert []string) (any, error) {
 	machine := newUnpickler(data, inert)
 	magic, err := machine.run()
-	if number, isInt := magic.(*big.Int); err != nil || !isInt || number.String() != streamMagic {
+	if number, isInt := magic.(*big.Int); err != nil || !isInt || number.BitLen() > 80 || number.String() != streamMagic {
 		return nil, errors.New("it is neither a zip archive nor a torch stream; the file may be a pointer to the data, a web page or incomplete")
 	}
 	var parts [4]any
@@ -117,7 +123,7 @@ func parseTorchStream(data []byte, inert []string) (any, error) {
 		}
 	}
 	if version, isInt := parts[0].(int64); !isInt || version != 1001 {
-		return nil, fmt.Errorf("protocol version %v of the stream is unknown", parts[0])
+		return nil, fmt.Errorf("protocol version %s of the stream is unknown", briefly(parts[0]))
 	}
 	if system, isDict := parts[1].(*Dict); isDict {
 		if little, found := system.Get("little_endian"); found && little != true {
@@ -138,7 +144,7 @@ func parseTorchStream(data []byte, inert []string) (any, error) {
 			return nil, fmt.Errorf("storage %s is not in the file", key)
 		}
 		return content, nil
-	})
+	}, newBudget(len(data)))
 }
 
 func streamStorages(data []byte, keys []any, elementSizes map[string]int) (map[string][]byte, error) {
@@ -146,7 +152,7 @@ func streamStorages(data []byte, keys []any, elementSizes map[string]int) (map[s
 	for _, item := range keys {
 		key, isText := item.(string)
 		if !isText {
-			return nil, fmt.Errorf("storage key %v is not a string", item)
+			return nil, fmt.Errorf("storage key %s is not a string", briefly(item))
 		}
 		if len(data) < 8 {
 			return nil, fmt.Errorf("storage %s: the file is truncated", key)
@@ -182,6 +188,18 @@ func TensorsOf(value any) (map[string]Tensor, error) {
 		}
 	}
 	return tensors, nil
+}
+
+// briefly shows a pickled value in an error: numbers and short texts as they are, else what
+// it is, since a list can be as long as the file.
+func briefly(value any) string {
+	switch v := value.(type) {
+	case int64, float64, bool:
+		return fmt.Sprint(v)
+	case string:
+		return fmt.Sprintf("%.60q", v)
+	}
+	return kindOf(value)
 }
 
 func kindOf(value any) string {

@@ -115,12 +115,29 @@ func (u *unpickler) construct(target, argument any) error {
 	if !known {
 		return fmt.Errorf("the pickle calls %s, which makes nothing", class)
 	}
+	if err := u.copies.take(sizeOfCall(args.items)); err != nil {
+		return fmt.Errorf("%s: %w", class, err)
+	}
 	value, err := make(args.items)
 	if err != nil {
 		return fmt.Errorf("%s: %w", class, err)
 	}
 	u.push(value)
 	return nil
+}
+
+// sizeOfCall is what a constructor copies of its arguments, in bytes.
+func sizeOfCall(args []any) uint64 {
+	size := uint64(0)
+	for _, arg := range args {
+		switch v := arg.(type) {
+		case *list:
+			size += 32 * uint64(len(v.items))
+		case string:
+			size += uint64(len(v))
+		}
+	}
+	return size
 }
 
 func firstArgument(args []any) (any, error) {
@@ -179,7 +196,7 @@ func sizesOf(value any) ([]int, error) {
 	for i, item := range items.items {
 		size, isInt := item.(int64)
 		if !isInt || size < 0 || size > 1<<48 {
-			return nil, fmt.Errorf("a shape or stride holds %v", item)
+			return nil, fmt.Errorf("a shape or stride holds %s", briefly(item))
 		}
 		sizes[i] = int(size)
 	}

@@ -60,6 +60,8 @@ type unpickler struct {
 	inert    []string
 	// elementSizes holds the bytes per element of every storage mentioned so far.
 	elementSizes map[string]int
+	copies       *budget // for what constructors copy
+	steps        int
 }
 
 func newUnpickler(code []byte, inert []string) *unpickler {
@@ -67,13 +69,18 @@ func newUnpickler(code []byte, inert []string) *unpickler {
 	for i, name := range inert {
 		dotted[i] = strings.Replace(name, " ", ".", 1)
 	}
-	return &unpickler{code: code, inert: dotted, index: map[*Dict]map[any]int{}, elementSizes: map[string]int{}}
+	return &unpickler{code: code, inert: dotted, index: map[*Dict]map[any]int{}, elementSizes: map[string]int{},
+		copies: newBudget(len(code))}
 }
 
 // rest is what follows the pickles read so far.
 func (u *unpickler) rest() []byte { return u.code[u.position:] }
 
 var errShortPickle = errors.New("the pickle ends early; the file is truncated")
+
+// mostSteps bounds the opcodes of a file: a tensor takes about thirty, and each can make a
+// value of a hundred bytes.
+const mostSteps = 8 << 20
 
 // run executes one pickle and returns its value.
 func (u *unpickler) run() (any, error) {
@@ -82,6 +89,9 @@ func (u *unpickler) run() (any, error) {
 		code, err := u.take(1)
 		if err != nil {
 			return nil, err
+		}
+		if u.steps++; u.steps > mostSteps {
+			return nil, fmt.Errorf("the pickle has more than %d steps, far more than any file of weights", mostSteps)
 		}
 		if code[0] == '.' {
 			value, err := u.pop()

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 )
 
 // resolve turns what the pickle machine made into the public types, giving tensors their
 // bytes. Shared values stay shared; a value that contains itself is refused.
-func resolve(value any, storages func(key string) ([]byte, error)) (any, error) {
-	resolver := &resolver{storages: storages, done: map[any]any{}, open: map[any]bool{}}
+func resolve(value any, storages func(key string) ([]byte, error), copies *budget) (any, error) {
+	resolver := &resolver{storages: storages, copies: copies, done: map[any]any{}, open: map[any]bool{}}
 	return resolver.value(value, "")
 }
 
@@ -18,6 +19,7 @@ const maxNesting = 1000
 
 type resolver struct {
 	storages func(string) ([]byte, error)
+	copies   *budget // for tensors that are not contiguous
 	done     map[any]any
 	open     map[any]bool // containers around the present value
 }
@@ -92,13 +94,23 @@ func (r *resolver) slice(items []any, name string) ([]any, error) {
 	return result, nil
 }
 
+// longestName bounds the dotted path, which would grow with the depth of a file.
+const longestName = 200
+
 // keyName extends the dotted path that errors and tensors are named by.
 func keyName(name string, key any) string {
-	text := fmt.Sprint(key)
-	if name == "" {
-		return text
+	text, isText := key.(string)
+	if !isText {
+		text = briefly(key)
+		if i, isIndex := key.(int); isIndex {
+			text = strconv.Itoa(i)
+		}
 	}
-	return name + "." + text
+	text = text[:min(len(text), longestName)]
+	if name != "" {
+		text = name + "." + text
+	}
+	return text[:min(len(text), longestName)]
 }
 
 func (r *resolver) tensor(t pickledTensor, name string) (Tensor, error) {
@@ -128,9 +140,8 @@ func (r *resolver) tensor(t pickledTensor, name string) (Tensor, error) {
 		tensor.Data = content[:elements:elements]
 		return tensor, nil
 	}
-	// Strides of zero can describe an array far larger than its file.
-	if elements > maxInflation*uint64(len(content)) {
-		return Tensor{}, fmt.Errorf("tensor %s: shape %v is impossibly large for its storage", name, t.shape)
+	if err := r.copies.take(elements); err != nil {
+		return Tensor{}, fmt.Errorf("tensor %s of shape %v: %w", name, t.shape, err)
 	}
 	tensor.Data = rowMajor(content, t.shape, t.strides, size)
 	return tensor, nil

@@ -163,20 +163,27 @@ func FuzzParseTorch(f *testing.F) {
 	f.Add([]byte(pickleStart + "\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + pickleStart + "M\xe9\x03." + pickleStart + "}." + pickleStart + "}." + pickleStart + "]."))
 	f.Add([]byte(pickleStart + "(]q\x00h\x00a\x94\x95"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, value := range []func() (any, error){
+		for _, parse := range []func() (any, error){
 			func() (any, error) { return ParseTorch(data) },
-			func() (any, error) {
+			func() (any, error) { // as the data.pkl of an archive
 				value, err := newUnpickler(data, nil).run()
 				if err != nil {
 					return nil, err
 				}
-				return resolve(value, func(string) ([]byte, error) { return data, nil })
+				return resolve(value, func(string) ([]byte, error) { return data, nil }, newBudget(len(data)))
 			},
 		} {
-			result, err := value()
-			if tensor, isTensor := result.(Tensor); err == nil && isTensor {
-				checkTensors(t, []Tensor{tensor})
-			}
+			checkMemory(t, "a torch file", data, func() {
+				result, err := parse()
+				if tensor, isTensor := result.(Tensor); err == nil && isTensor {
+					checkTensors(t, []Tensor{tensor})
+				}
+				if tensors, err := TensorsOf(result); err == nil {
+					for _, tensor := range tensors {
+						checkTensors(t, []Tensor{tensor})
+					}
+				}
+			})
 		}
 	})
 }
