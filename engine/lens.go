@@ -16,13 +16,10 @@ import (
 // of them. emit gets the answer piece by piece. An error before the first piece is a refusal;
 // an error of emit ends the work.
 func (e *Engine) Lens(ctx context.Context, r LensRequest, emit func(LensFrame) error) error {
-	slots := e.admission
-	if r.FailIfBusy {
-		if slots.full() {
-			return &Error{Code: Busy, Message: "Server is busy with another request"}
-		}
+	if r.FailIfBusy && e.admission.full() {
+		return &Error{Code: Busy, Message: "Server is busy with another request"}
 	}
-	_, err := serveIn(ctx, e, slots, func(w *world) (struct{}, error) {
+	_, err := serve(ctx, e, func(w *world) (struct{}, error) {
 		job, err := e.newLensJob(ctx, w, r)
 		if err != nil {
 			return struct{}{}, err
@@ -61,49 +58,57 @@ func (e *Engine) newLensJob(ctx context.Context, w *world, r LensRequest) (job *
 	if err := w.checkLens(r); err != nil {
 		return nil, err
 	}
-	jacobian, err := w.lensFor(ctx, r)
-	if err != nil {
+	j := &lensJob{world: w, request: r, point: model.ResidPost}
+	defer func() {
+		if err != nil {
+			j.release()
+		}
+	}()
+	if j.jacobian, err = w.lensFor(ctx, r); err != nil {
 		return nil, err
 	}
 	ids, spans, err := e.lensTokens(ctx, w, r)
 	if err != nil {
 		return nil, err
 	}
-	j := &lensJob{world: w, request: r, jacobian: jacobian, tokens: ids, texts: w.vocabulary(), point: model.ResidPost}
-	defer func() {
-		if err != nil {
-			j.release()
-		}
-	}()
-	if jacobian != nil {
-		j.point = jacobian.Point
-		if jacobian.Reduction != "none" {
-			return nil, invalid("This lens joins several residual streams (stream_reduce=%s), but the residual of this model has no stream axis", jacobian.Reduction)
-		}
-	}
+	j.tokens, j.prompt, j.turn = ids, w.display(ids, spans), w.turnBehind(ids, r.Chat)
 	j.meta = LensMeta{Types: unique(r.Types), Top: r.Top, PromptLength: len(ids), Temperature: r.Temperature, PrependBOS: r.PrependBOS}
 	if len(r.InputIDs) == 0 {
 		j.meta.Completion = max(0, min(r.Completion, e.positions(w)-len(ids)))
 	}
+	if err := j.prepare(); err != nil {
+		return nil, err
+	}
+	return j, j.claim(ctx, e)
+}
+
+// prepare decides what is read, changed and sampled.
+func (j *lensJob) prepare() error {
+	w, r := j.world, j.request
+	if j.jacobian != nil {
+		if j.jacobian.Reduction != "none" {
+			return invalid("This lens joins several residual streams (stream_reduce=%s), but the residual of this model has no stream axis", j.jacobian.Reduction)
+		}
+		j.point = j.jacobian.Point
+	}
 	j.chooseLayers()
-	j.reader = &lens.Reader{Device: w.device, Model: w.model, Jacobian: jacobian, Top: r.Top}
+	j.texts = w.vocabulary()
+	j.reader = &lens.Reader{Device: w.device, Model: w.model, Jacobian: j.jacobian, Top: r.Top}
 	if r.WordsOnly {
 		j.reader.Words = j.texts
 	}
 	if err := j.intervene(); err != nil {
-		return nil, err
+		return err
 	}
 	if len(j.edits) == 0 {
-		j.meta.Reused = commonPrefix(ids, r.CachedIDs)
+		j.meta.Reused = commonPrefix(j.tokens, r.CachedIDs)
 	}
-	j.prompt = w.display(ids, spans)
-	j.turn = w.turnBehind(ids, r.Chat)
 	seed := float64(rand.Uint64() >> 11)
 	if r.Seed != nil {
 		seed = float64(*r.Seed)
 	}
 	j.sampler = newSampler(Steering{Temperature: r.Temperature, Seed: seed}, nil)
-	return j, j.claim(ctx, e)
+	return nil
 }
 
 // claim waits for the memory of keys, values and residuals.
@@ -281,18 +286,4 @@ func (j *lensJob) read(ctx context.Context, rows []kernels.Buffer, tell func(i i
 		}
 	}
 	return nil
-}
-
-// choices are what one position shows, by type and layer.
-func (j *lensJob) choices(tokens [][][]lens.Token, position int) [][][]LensChoice {
-	all := make([][][]LensChoice, len(j.shown))
-	for kind, reads := range j.shown {
-		all[kind] = make([][]LensChoice, len(reads))
-		for i, read := range reads {
-			for _, token := range tokens[read][position] {
-				all[kind][i] = append(all[kind][i], LensChoice{j.texts.Texts[token.ID], round(token.Probability, 4)})
-			}
-		}
-	}
-	return all
 }

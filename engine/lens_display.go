@@ -1,6 +1,10 @@
 package engine
 
-import "strings"
+import (
+	"strings"
+
+	"npinf/lens"
+)
 
 // maxPieces is how many tokens behind its first one a character may be made of.
 const maxPieces = 8
@@ -84,4 +88,18 @@ func (r *repair) settle(end bool) error {
 		r.waiting = r.waiting[count:]
 	}
 	return nil
+}
+
+// choices are what one position shows, by type and layer.
+func (j *lensJob) choices(tokens [][][]lens.Token, position int) [][][]LensChoice {
+	all := make([][][]LensChoice, len(j.shown))
+	for kind, reads := range j.shown {
+		all[kind] = make([][]LensChoice, len(reads))
+		for i, read := range reads {
+			for _, token := range tokens[read][position] {
+				all[kind][i] = append(all[kind][i], LensChoice{j.texts.Texts[token.ID], round(token.Probability, 4)})
+			}
+		}
+	}
+	return all
 }
