@@ -125,7 +125,7 @@ func widenBF16AVX2(dst *float32, src *uint16, n int)
 //go:noescape
 func widenF16AVX2(dst *float32, src *uint16, n int)
 
-// fmaLoopAVX512, fmaLoopAVX2 and readLoop are for the benchmarks' calibration only.
+// fmaLoopAVX512, fmaLoopAVX2 and readLoop are for Calibrate only.
 func fmaLoopAVX512(n int)
 func fmaLoopAVX2(n int)
 

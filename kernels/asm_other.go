@@ -35,3 +35,9 @@ func expSumBlocks([]float32, float32) (float64, int) { panic("no vector path in 
 func transposeColumns(_, _ []float32, _, _, _ int) int { panic("no vector path in this build") }
 
 func widenVector([]float32, []uint16, DType) { panic("no vector path in this build") }
+
+func fmaLoopAVX512(int) { panic("no vector path in this build") }
+
+func fmaLoopAVX2(int) { panic("no vector path in this build") }
+
+func readLoop(*byte, int) { panic("no vector path in this build") }

@@ -13,13 +13,19 @@ func (c *CPU) Attend(a Attention) {
 		c.attend(&a)
 		return
 	}
+	shared := a // a itself stays on the stack
+	c.attendGeneric(&shared)
+}
+
+// attendGeneric computes head by head and row by row in plain Go.
+func (c *CPU) attendGeneric(a *Attention) {
 	work := a.K.Rows * (a.HeadDim + a.ValueDim + 8)
 	c.pool.split(a.Heads*a.Q.Rows, elementsPerChunk*2/max(work, 1), func(lo, hi int) {
 		s := c.takeScratch()
 		defer c.giveScratch(s)
 		weights := grown(&s.row, a.K.Rows)
 		for i := lo; i < hi; i++ {
-			attendGo(&a, i/a.Q.Rows, i%a.Q.Rows, weights)
+			attendGo(a, i/a.Q.Rows, i%a.Q.Rows, weights)
 		}
 	})
 }
@@ -31,7 +37,7 @@ func (a *Attention) mustMatch() {
 		a.Out.Width == a.Heads*a.ValueDim, "attention widths", a.Q.Width, a.K.Width, a.V.Width, a.Out.Width)
 	mustMatch(a.K.Rows == a.V.Rows && a.Q.Rows == a.Out.Rows, "attention rows", a.Q.Rows, a.K.Rows, a.V.Rows, a.Out.Rows)
 	mustMatch(a.Sinks.IsZero() || a.Sinks.Width == a.Heads, "attention sinks", a.Sinks.Width, a.Heads)
-	for _, b := range []Buffer{a.Scores, a.Probs} {
+	for _, b := range [...]Buffer{a.Scores, a.Probs} {
 		mustMatch(b.IsZero() || b.Rows == a.Heads*a.Q.Rows && b.Width == a.K.Rows, "attention results", b.Rows, b.Width)
 	}
 }

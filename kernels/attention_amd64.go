@@ -14,20 +14,41 @@ func (c *CPU) attend(a *Attention) {
 		c.attendRows(a)
 		return
 	}
-	c.attendPanels(a)
+	shared := *a // a itself stays on the stack
+	c.attendPanels(&shared)
+}
+
+// attendTask is an attention of a few rows on its way. Tasks are used again, so that
+// decoding allocates nothing.
+type attendTask struct {
+	Attention
+	c     *CPU
+	grain int         // heads times rows per chunk
+	chunk func(i int) // compute, bound once
 }
 
 // attendRows computes head by head and row by row: keys stream past a few queries.
 func (c *CPU) attendRows(a *Attention) {
+	t, ok := c.readers.Get().(*attendTask)
+	if !ok {
+		t = &attendTask{c: c}
+		t.chunk = t.compute
+	}
 	work := a.K.Rows * (a.HeadDim + a.ValueDim + 16)
-	c.pool.split(a.Heads*a.Q.Rows, inlineProduct/max(work, 1), func(lo, hi int) {
-		s := c.takeScratch()
-		defer c.giveScratch(s)
-		weights := grown(&s.row, a.K.Rows+tilePadding)
-		for i := lo; i < hi; i++ {
-			c.attendRow(a, i/a.Q.Rows, i%a.Q.Rows, weights)
-		}
-	})
+	t.Attention, t.grain = *a, max(inlineProduct/max(work, 1), 1)
+	c.pool.each((a.Heads*a.Q.Rows+t.grain-1)/t.grain, t.chunk)
+	t.Attention = Attention{}
+	c.readers.Put(t)
+}
+
+// compute computes the heads and rows of one chunk.
+func (t *attendTask) compute(chunk int) {
+	s := t.c.takeScratch()
+	defer t.c.giveScratch(s)
+	weights := grown(&s.row, t.K.Rows+tilePadding)
+	for i := chunk * t.grain; i < min((chunk+1)*t.grain, t.Heads*t.Q.Rows); i++ {
+		t.c.attendRow(&t.Attention, i/t.Q.Rows, i%t.Q.Rows, weights)
+	}
 }
 
 // attendRow is attendGo with vectors.

@@ -4,75 +4,27 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 )
 
-// calibration is what the machine does in this second: the clock and the memory
-// bandwidth of a shared machine drift, so speeds are stated as shares of these.
-type calibration struct {
-	fma  float64 // multiply-adds per second on all threads, in this path's vectors
-	read float64 // bytes per second on all threads
-}
-
-// coldBytes is far more than the caches hold.
-const coldBytes = 192 << 20
-
 var coldMemory = sync.OnceValue(func() []byte {
-	b := make([]byte, coldBytes)
+	b := make([]byte, CalibrationBytes)
 	for i := range b {
 		b[i] = 1
 	}
 	return b
 })
 
-// measure takes a calibration with the device's own threads: the best of some short
-// runs, because other processes take the processor away now and then.
-func measure(c *CPU) calibration {
-	const loops = 20_000
-	perLoop := 12 * 8
-	if c.path == pathAVX512 {
-		perLoop = 16 * 16
-	}
-	threads := c.Threads()
-	fma := fastest(20, func(int) {
-		c.pool.each(threads, func(int) {
-			if c.path == pathAVX512 {
-				fmaLoopAVX512(loops)
-			} else {
-				fmaLoopAVX2(loops)
-			}
-		})
-	})
-	memory := coldMemory()
-	const piece, pieces = 1 << 20, 16
-	read := fastest(len(memory)/piece/pieces, func(run int) {
-		c.pool.each(pieces, func(i int) { readLoop(&memory[(run*pieces+i)*piece], piece/4) })
-	})
-	return calibration{float64(threads*loops*perLoop) / fma.Seconds(), pieces * piece / read.Seconds()}
-}
-
-// fastest returns the shortest time of n runs.
-func fastest(n int, run func(i int)) time.Duration {
-	best := time.Hour
-	for i := range n {
-		start := time.Now()
-		run(i)
-		best = min(best, time.Since(start))
-	}
-	return best
-}
-
 // benchmarkShares runs op b.N times and reports the speed of the fastest run as shares of
 // calibrations taken around it: of the multiply-adds and of the read bandwidth.
 func benchmarkShares(b *testing.B, c *CPU, multiplications, bytes float64, op func(i int)) {
 	op(0)
-	before := measure(c)
+	before := c.Calibrate(coldMemory())
 	b.ResetTimer()
 	seconds := fastest(b.N, op).Seconds()
 	b.StopTimer()
-	after := measure(c)
-	b.ReportMetric(multiplications/seconds/max(before.fma, after.fma), "fma-share")
-	b.ReportMetric(bytes/seconds/max(before.read, after.read), "bw-share")
+	best := before.Best(c.Calibrate(coldMemory()))
+	b.ReportMetric(multiplications/seconds/best.FMA, "fma-share")
+	b.ReportMetric(bytes/seconds/best.Read, "bw-share")
 	b.ReportMetric(2*multiplications/seconds/1e9, "GFLOP/s")
 	b.ReportMetric(seconds*1e6, "best-us")
 }
@@ -98,7 +50,7 @@ func vectorDevices(b *testing.B, run func(b *testing.B, c *CPU)) {
 
 // coldWeights returns enough copies of a weight that using them in turn finds none in a cache.
 func coldWeights(b *testing.B, c *CPU, out, in int, d DType) []*Weight {
-	count := max(coldBytes/(out*in*d.Size()), 1)
+	count := max(CalibrationBytes/(out*in*d.Size()), 1)
 	values := random(newRand(1), out*in)
 	list := make([]*Weight, count)
 	for i := range list {

@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -13,6 +14,8 @@ type CPU struct {
 	pool    *pool
 	buffers bufferPool
 	scratch sync.Pool // of *scratch
+	tasks   sync.Pool // of *productTask
+	readers sync.Pool // of *attendTask
 }
 
 var _ Device = (*CPU)(nil)
@@ -79,7 +82,8 @@ func (c *CPU) giveScratch(s *scratch) { c.scratch.Put(s) }
 // mustMatch panics with the operation's name when shapes do not fit together.
 func mustMatch(ok bool, operation string, shapes ...int) {
 	if !ok {
-		panic(fmt.Sprintf("kernels: %s: shapes do not match: %v", operation, shapes))
+		// The copy keeps the caller's shapes on its stack: nothing is allocated when all is well.
+		panic(fmt.Sprintf("kernels: %s: shapes do not match: %v", operation, slices.Clone(shapes)))
 	}
 }
 
@@ -89,7 +93,17 @@ func sameShape(a, b Buffer) bool { return a.Rows == b.Rows && a.Width == b.Width
 // elementsPerChunk is the least elementwise work worth giving to another thread.
 const elementsPerChunk = 16 << 10
 
-// eachRow calls run for runs of rows whose work is about elements floats per row.
-func (c *CPU) eachRow(rows, elements int, run func(lo, hi int)) {
-	c.pool.split(rows, elementsPerChunk/max(elements, 1), run)
+// eachRow calls run for runs of rows whose work is about elements floats per row. run is
+// a plain function that finds its operands in args: a closure would be allocated for
+// every operation, and decoding consists of small ones.
+func eachRow[A any](c *CPU, rows, elements int, args A, run func(c *CPU, args A, lo, hi int)) {
+	grain := max(elementsPerChunk/max(elements, 1), 1)
+	if rows <= grain {
+		if rows > 0 {
+			run(c, args, 0, rows)
+		}
+		return
+	}
+	shared := args // args itself stays on the stack
+	c.pool.split(rows, grain, func(lo, hi int) { run(c, shared, lo, hi) })
 }

@@ -2,32 +2,43 @@ package kernels
 
 import "math"
 
+// operands are those of an elementwise operation: dst = a ∘ b, with a function or factors.
+type operands struct {
+	dst, a, b Buffer
+	f         Activation
+	s         float32
+}
+
 // Activate computes dst = f(src). dst may be src.
 func (c *CPU) Activate(dst, src Buffer, f Activation) {
 	mustMatch(sameShape(dst, src), "activate", dst.Rows, dst.Width, src.Rows, src.Width)
-	c.eachRow(src.Rows, src.Width*8, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			c.activate(dst.row(r), src.row(r), f)
-		}
-	})
+	eachRow(c, src.Rows, src.Width*8, operands{dst: dst, a: src, f: f}, activateRows)
+}
+
+func activateRows(c *CPU, o operands, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		c.activate(o.dst.row(r), o.a.row(r), o.f)
+	}
 }
 
 // Gate computes dst = f(gate) · up. dst may be an operand.
 func (c *CPU) Gate(dst, gate, up Buffer, f Activation) {
 	mustMatch(sameShape(dst, gate) && sameShape(dst, up), "gate", dst.Rows, dst.Width, gate.Width, up.Width)
-	c.eachRow(dst.Rows, dst.Width*8, func(lo, hi int) {
-		s := c.takeScratch()
-		defer c.giveScratch(s)
-		activated := grown(&s.row, dst.Width)
-		for r := lo; r < hi; r++ {
-			c.activate(activated, gate.row(r), f)
-			if c.path == pathGeneric {
-				mulGo(dst.row(r), activated, up.row(r))
-			} else {
-				mulRow(dst.row(r), activated, up.row(r))
-			}
+	eachRow(c, dst.Rows, dst.Width*8, operands{dst: dst, a: gate, b: up, f: f}, gateRows)
+}
+
+func gateRows(c *CPU, o operands, lo, hi int) {
+	s := c.takeScratch()
+	defer c.giveScratch(s)
+	activated := grown(&s.row, o.dst.Width)
+	for r := lo; r < hi; r++ {
+		c.activate(activated, o.a.row(r), o.f)
+		if c.path == pathGeneric {
+			mulGo(o.dst.row(r), activated, o.b.row(r))
+		} else {
+			mulRow(o.dst.row(r), activated, o.b.row(r))
 		}
-	})
+	}
 }
 
 // activate computes dst = f(src) on this device's path.
@@ -80,15 +91,17 @@ func relu(v float32) float32 {
 // Add computes dst = a + b. dst may be an operand.
 func (c *CPU) Add(dst, a, b Buffer) {
 	mustMatch(sameShape(dst, a) && sameShape(dst, b), "add", dst.Rows, dst.Width, a.Rows, a.Width, b.Rows, b.Width)
-	c.eachRow(dst.Rows, dst.Width, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			if c.path == pathGeneric {
-				addGo(dst.row(r), a.row(r), b.row(r))
-			} else {
-				addRow(dst.row(r), a.row(r), b.row(r))
-			}
+	eachRow(c, dst.Rows, dst.Width, operands{dst: dst, a: a, b: b}, addRows)
+}
+
+func addRows(c *CPU, o operands, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		if c.path == pathGeneric {
+			addGo(o.dst.row(r), o.a.row(r), o.b.row(r))
+		} else {
+			addRow(o.dst.row(r), o.a.row(r), o.b.row(r))
 		}
-	})
+	}
 }
 
 // addGo computes dst[i] = a[i] + b[i].
@@ -110,24 +123,28 @@ func mulGo(dst, a, b []float32) {
 // Scale computes dst = src · s. dst may be src.
 func (c *CPU) Scale(dst, src Buffer, s float32) {
 	mustMatch(sameShape(dst, src), "scale", dst.Rows, dst.Width, src.Rows, src.Width)
-	c.eachRow(dst.Rows, dst.Width, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			y := dst.row(r)
-			for i, v := range src.row(r) {
-				y[i] = v * s
-			}
+	eachRow(c, dst.Rows, dst.Width, operands{dst: dst, a: src, s: s}, scaleRows)
+}
+
+func scaleRows(_ *CPU, o operands, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		y := o.dst.row(r)
+		for i, v := range o.a.row(r) {
+			y[i] = v * o.s
 		}
-	})
+	}
 }
 
 // Softcap computes dst = limit · tanh(src / limit). dst may be src.
 func (c *CPU) Softcap(dst, src Buffer, limit float32) {
 	mustMatch(sameShape(dst, src), "softcap", dst.Rows, dst.Width, src.Rows, src.Width)
-	c.eachRow(dst.Rows, dst.Width*8, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			c.softcap(dst.row(r), src.row(r), limit)
-		}
-	})
+	eachRow(c, dst.Rows, dst.Width*8, operands{dst: dst, a: src, s: limit}, softcapRows)
+}
+
+func softcapRows(c *CPU, o operands, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		c.softcap(o.dst.row(r), o.a.row(r), o.s)
+	}
 }
 
 // softcap computes dst = limit · tanh(src / limit) on this device's path.
@@ -151,14 +168,16 @@ func softcapGo(dst, src []float32, limit float32) {
 func (c *CPU) AddRow(dst, src, row Buffer, s float32) {
 	mustMatch(sameShape(dst, src) && row.Rows == 1 && row.Width == src.Width, "add row",
 		dst.Rows, dst.Width, src.Rows, src.Width, row.Rows, row.Width)
-	c.eachRow(dst.Rows, dst.Width, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			y, x := dst.row(r), src.row(r)
-			for i, v := range row.row(0) {
-				y[i] = x[i] + s*v
-			}
+	eachRow(c, dst.Rows, dst.Width, operands{dst: dst, a: src, b: row, s: s}, addRowRows)
+}
+
+func addRowRows(_ *CPU, o operands, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		y, x := o.dst.row(r), o.a.row(r)
+		for i, v := range o.b.row(0) {
+			y[i] = x[i] + o.s*v
 		}
-	})
+	}
 }
 
 // Rotate applies a rotary embedding to x [rows, Heads·HeadDim] in place.
@@ -168,22 +187,30 @@ func (c *CPU) Rotate(x Buffer, r Rotation) {
 		"rotate", x.Width, r.Heads, r.HeadDim, r.RotaryDim)
 	mustMatch(r.Cos.Rows == x.Rows && r.Sin.Rows == x.Rows && r.Cos.Width == half && r.Sin.Width == half,
 		"rotate angles", x.Rows, half, r.Cos.Rows, r.Cos.Width, r.Sin.Rows, r.Sin.Width)
-	c.eachRow(x.Rows, x.Width, func(lo, hi int) {
-		for row := lo; row < hi; row++ {
-			cos, sin, values := r.Cos.row(row), r.Sin.row(row), x.row(row)
-			for h := range r.Heads {
-				head := values[h*r.HeadDim : h*r.HeadDim+r.RotaryDim]
-				switch {
-				case r.Interleaved:
-					rotatePairs(head, cos, sin)
-				case c.path == pathGeneric:
-					rotateHalves(head, cos, sin)
-				default:
-					rotateHead(head, cos, sin)
-				}
+	eachRow(c, x.Rows, x.Width, rotation{r, x}, rotateRows)
+}
+
+// rotation is a Rotation of x.
+type rotation struct {
+	Rotation
+	x Buffer
+}
+
+func rotateRows(c *CPU, r rotation, lo, hi int) {
+	for row := lo; row < hi; row++ {
+		cos, sin, values := r.Cos.row(row), r.Sin.row(row), r.x.row(row)
+		for h := range r.Heads {
+			head := values[h*r.HeadDim : h*r.HeadDim+r.RotaryDim]
+			switch {
+			case r.Interleaved:
+				rotatePairs(head, cos, sin)
+			case c.path == pathGeneric:
+				rotateHalves(head, cos, sin)
+			default:
+				rotateHead(head, cos, sin)
 			}
 		}
-	})
+	}
 }
 
 // rotatePairs turns the pairs (2i, 2i+1) by angle i.

@@ -6,7 +6,7 @@ import "math"
 // of -Inf alone.
 func (c *CPU) LogSumExp(x Buffer) []float64 {
 	sums := make([]float64, x.Rows)
-	c.eachRow(x.Rows, x.Width*4, func(lo, hi int) {
+	eachRow(c, x.Rows, x.Width*4, x, func(c *CPU, x Buffer, lo, hi int) {
 		for r := lo; r < hi; r++ {
 			sums[r] = c.logSumExp(x.row(r))
 		}

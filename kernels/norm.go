@@ -13,22 +13,32 @@ func (c *CPU) Norm(dst, src Buffer, n Norm) {
 		return
 	}
 	mustMatch(group > 0 && src.Width%group == 0, "norm group", src.Width, group)
-	for _, p := range []Buffer{n.Gain, n.Bias} {
+	for _, p := range [...]Buffer{n.Gain, n.Bias} {
 		mustMatch(p.IsZero() || p.Width == group || p.Width == src.Width, "norm gain or bias", p.Width, group, src.Width)
 	}
-	c.eachRow(src.Rows, src.Width, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			y, x := dst.row(r), src.row(r)
-			for at := 0; at < len(x); at += group {
-				gain, bias := groupOf(n.Gain, at, group), groupOf(n.Bias, at, group)
-				if c.path != pathGeneric && group%8 == 0 {
-					normVector(y[at:at+group], x[at:at+group], gain, bias, n.Kind, n.Eps)
-				} else {
-					normGo(y[at:at+group], x[at:at+group], gain, bias, n.Kind, n.Eps)
-				}
+	n.Group = group
+	eachRow(c, src.Rows, src.Width, normalisation{n, dst, src}, normRows)
+}
+
+// normalisation is a Norm, its group filled in, of src into dst.
+type normalisation struct {
+	Norm
+	dst, src Buffer
+}
+
+func normRows(c *CPU, n normalisation, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		y, x := n.dst.row(r), n.src.row(r)
+		for at := 0; at < len(x); at += n.Group {
+			end := at + n.Group
+			gain, bias := groupOf(n.Gain, at, n.Group), groupOf(n.Bias, at, n.Group)
+			if c.path != pathGeneric && n.Group%8 == 0 {
+				normVector(y[at:end], x[at:end], gain, bias, n.Kind, n.Eps)
+			} else {
+				normGo(y[at:end], x[at:end], gain, bias, n.Kind, n.Eps)
 			}
 		}
-	})
+	}
 }
 
 // groupOf returns the part of a gain or bias that belongs to the columns [at, at+group).

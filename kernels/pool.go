@@ -19,15 +19,22 @@ const (
 	checksPerYield = 50
 )
 
-// job is one parallel loop. It is never reused: a worker that comes late holds an old
-// job whose tickets have run out, and can do no harm.
+// job is one parallel loop in a slot of the pool, which is used again and again. What
+// workers read may change only while users is 0 and open is not set: a worker registers
+// as a user first and looks whether the slot is open then.
 type job struct {
+	taken atomic.Bool  // by a caller
+	open  atomic.Bool  // workers may join
+	users atomic.Int64 // workers that look at the fields below
+
 	run      func(chunk int)
 	chunks   int64
 	next     atomic.Int64 // the next ticket
 	done     atomic.Int64 // finished chunks
 	finished chan struct{}
 	panicked atomic.Pointer[any] // the first panic of a chunk
+
+	_ [64]byte // keeps the counters of two slots apart
 }
 
 // help runs chunks until none is left.
@@ -49,7 +56,8 @@ func (j *job) help() {
 func (j *job) runChunk(chunk int) {
 	defer func() {
 		if r := recover(); r != nil {
-			j.panicked.CompareAndSwap(nil, &r)
+			kept := r // r itself stays on the stack
+			j.panicked.CompareAndSwap(nil, &kept)
 		}
 	}()
 	j.run(chunk)
@@ -60,8 +68,8 @@ func (j *job) runChunk(chunk int) {
 // workers do; it waits for nothing but chunks that a worker has begun.
 type pool struct {
 	threads int
-	slots   []atomic.Pointer[job] // open jobs; a job that finds no slot runs alone
-	idle    atomic.Int64          // parked workers
+	slots   []job        // a loop that finds no free one runs alone
+	idle    atomic.Int64 // parked workers
 	wake    chan struct{}
 	closed  atomic.Bool
 	workers sync.WaitGroup
@@ -69,7 +77,10 @@ type pool struct {
 
 // newPool starts threads-1 workers; the caller of a loop is the last thread.
 func newPool(threads int) *pool {
-	p := &pool{threads: threads, slots: make([]atomic.Pointer[job], 2*threads), wake: make(chan struct{}, threads)}
+	p := &pool{threads: threads, slots: make([]job, 2*threads), wake: make(chan struct{}, threads)}
+	for i := range p.slots {
+		p.slots[i].finished = make(chan struct{}, 1)
+	}
 	for range threads - 1 {
 		p.workers.Go(p.work)
 	}
@@ -88,22 +99,23 @@ func (p *pool) close() {
 // each calls run(0) … run(chunks-1), each once, and returns when all have returned. It
 // panics when one of them did.
 func (p *pool) each(chunks int, run func(chunk int)) {
-	slot := -1
 	var j *job
 	if chunks > 1 && p.threads > 1 && !p.closed.Load() {
-		j = &job{run: run, chunks: int64(chunks), finished: make(chan struct{}, 1)}
-		slot = p.publish(j)
+		j = p.publish(chunks, run)
 	}
-	if slot < 0 {
+	if j == nil {
 		for i := range chunks {
 			run(i)
 		}
 		return
 	}
 	j.help()
-	p.slots[slot].Store(nil)
+	j.open.Store(false)
 	j.wait()
-	if r := j.panicked.Load(); r != nil {
+	r := j.panicked.Swap(nil)
+	j.run = nil
+	j.taken.Store(false)
+	if r != nil {
 		panic(*r)
 	}
 }
@@ -116,18 +128,28 @@ func (p *pool) split(n, grain int, run func(lo, hi int)) {
 	})
 }
 
-// publish puts j where workers look and wakes the parked ones it can use.
-func (p *pool) publish(j *job) int {
+// publish puts a loop where workers look and wakes the parked ones it can use. It returns
+// nil when no slot is free.
+func (p *pool) publish(chunks int, run func(chunk int)) *job {
 	for i := range p.slots {
-		if !p.slots[i].CompareAndSwap(nil, j) {
+		j := &p.slots[i]
+		if !j.taken.CompareAndSwap(false, true) {
 			continue
 		}
+		if j.users.Load() != 0 { // a worker that comes late still holds the job before
+			j.taken.Store(false)
+			continue
+		}
+		j.run, j.chunks = run, int64(chunks)
+		j.next.Store(0)
+		j.done.Store(0)
+		j.open.Store(true)
 		for range min(p.idle.Load(), j.chunks-1) {
 			p.signal()
 		}
-		return i
+		return j
 	}
-	return -1
+	return nil
 }
 
 // signal wakes one worker. Closing the pool while a loop starts is a defect of the caller.
@@ -164,11 +186,20 @@ func (p *pool) work() {
 	}
 }
 
-// helpAny works on the first open job and reports whether there was one.
+// helpAny works on the first open job with chunks left and reports whether there was one.
 func (p *pool) helpAny() bool {
 	for i := range p.slots {
-		if j := p.slots[i].Load(); j != nil && j.next.Load() < j.chunks {
+		j := &p.slots[i]
+		if !j.open.Load() {
+			continue
+		}
+		j.users.Add(1)
+		some := j.open.Load() && j.next.Load() < j.chunks
+		if some {
 			j.help()
+		}
+		j.users.Add(-1)
+		if some {
 			return true
 		}
 	}

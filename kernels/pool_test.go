@@ -99,7 +99,7 @@ func TestPoolHandsPanicsToTheCaller(t *testing.T) {
 		}()
 	}
 	for i := range p.slots {
-		if p.slots[i].Load() != nil {
+		if j := &p.slots[i]; j.open.Load() || j.taken.Load() || j.panicked.Load() != nil {
 			t.Error("a job was left open")
 		}
 	}

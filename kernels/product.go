@@ -39,40 +39,92 @@ func (c *CPU) chunkFor(p *packedRows, outputs int) int {
 	return chunkOutputs
 }
 
+// productTask is a product on its way: x·Wᵀ in chunks of outputs. Tasks are used again, so
+// that a product allocates nothing.
+type productTask struct {
+	c       *CPU
+	p       packedRows
+	w       *Weight // nil stands for the identity
+	outputs int
+	grain   int // outputs per chunk
+	consume func(s *scratch, t *tile)
+	store   operands // without consume: dst = product + a, plus dst when add is set
+	add     bool
+	chunk   func(i int) // compute, bound once
+}
+
+func (c *CPU) takeTask() *productTask {
+	if t, ok := c.tasks.Get().(*productTask); ok {
+		return t
+	}
+	t := &productTask{c: c}
+	t.chunk = t.compute
+	return t
+}
+
 // product computes x·Wᵀ in chunks of outputs and hands each finished tile to consume,
 // from several threads at once. Every weight is read once. The order of summation
 // depends on the row and on x's shape alone: equal rows of W give equal bits.
 // A nil w stands for the identity.
 func (c *CPU) product(x Buffer, w *Weight, consume func(s *scratch, t *tile)) {
-	outputs := x.Width
-	if w != nil {
-		mustMatch(x.Width == w.In, "product", x.Rows, x.Width, w.Out, w.In)
-		outputs = w.Out
+	t := c.takeTask()
+	t.w, t.consume = w, consume
+	t.run(x)
+}
+
+// run computes the product of x and gives the task back.
+func (t *productTask) run(x Buffer) {
+	c := t.c
+	t.outputs = x.Width
+	if t.w != nil {
+		mustMatch(x.Width == t.w.In, "product", x.Rows, x.Width, t.w.Out, t.w.In)
+		t.outputs = t.w.Out
 	}
-	if x.Rows == 0 || outputs == 0 {
+	if x.Rows > 0 && t.outputs > 0 {
+		t.p = packedRows{x: x, stride: x.Rows}
+		if t.w != nil && c.path != pathGeneric {
+			t.p = c.pack(x)
+		}
+		t.grain = c.chunkFor(&t.p, t.outputs)
+		c.pool.each((t.outputs+t.grain-1)/t.grain, t.chunk)
+		c.buffers.give(t.p.panels)
+	}
+	*t = productTask{c: c, chunk: t.chunk}
+	c.tasks.Put(t)
+}
+
+// compute computes the outputs of one chunk.
+func (t *productTask) compute(chunk int) {
+	c, x, lo := t.c, t.p.x, chunk*t.grain
+	hi := min(lo+t.grain, t.outputs)
+	s := c.takeScratch()
+	defer c.giveScratch(s)
+	part := &s.tile
+	*part = tile{values: part.values, stride: t.p.stride, first: lo, count: hi - lo, rows: x.Rows}
+	part.values = grown(&part.values, (part.count+tilePadding)*part.stride)
+	switch {
+	case t.w == nil:
+		copyColumns(part, x)
+	case c.path == pathGeneric:
+		productGo(part, x, t.w, s)
+	default:
+		c.fill(part, &t.p, t.w, s)
+	}
+	if t.consume != nil {
+		t.consume(s, part)
 		return
 	}
-	p := packedRows{x: x, stride: x.Rows}
-	if w != nil && c.path != pathGeneric {
-		p = c.pack(x)
-		defer c.buffers.give(p.panels)
+	t.storeTile(part)
+}
+
+// storeTile writes a tile to the result of Linear.
+func (t *productTask) storeTile(part *tile) {
+	done := 0
+	if t.c.path != pathGeneric {
+		done = storeBlocks(t.store.dst, part, t.store.a, t.add, 0)
 	}
-	c.pool.split(outputs, c.chunkFor(&p, outputs), func(lo, hi int) {
-		s := c.takeScratch()
-		defer c.giveScratch(s)
-		t := &s.tile
-		*t = tile{values: t.values, stride: p.stride, first: lo, count: hi - lo, rows: x.Rows}
-		t.values = grown(&t.values, (t.count+tilePadding)*t.stride)
-		switch {
-		case w == nil:
-			copyColumns(t, x)
-		case c.path == pathGeneric:
-			productGo(t, x, w, s)
-		default:
-			c.fill(t, &p, w, s)
-		}
-		consume(s, t)
-	})
+	storeGo(t.store.dst, part, t.store.a, t.add, 0, done, part.count)
+	storeGo(t.store.dst, part, t.store.a, t.add, part.rows/8*8, 0, done)
 }
 
 // tilePadding is how many outputs more than it was asked for a kernel may write.
@@ -148,14 +200,9 @@ func dotGo4(a, b0, b1, b2, b3 []float32) [4]float32 {
 func (c *CPU) Linear(dst, x Buffer, w *Weight, bias Buffer, add bool) {
 	mustMatch(dst.Rows == x.Rows && dst.Width == w.Out, "linear", dst.Rows, dst.Width, x.Rows, w.Out)
 	mustMatch(bias.IsZero() || bias.Width == w.Out && bias.Rows == 1, "linear bias", bias.Rows, bias.Width, w.Out)
-	c.product(x, w, func(_ *scratch, t *tile) {
-		done := 0
-		if c.path != pathGeneric {
-			done = storeBlocks(dst, t, bias, add, 0)
-		}
-		storeGo(dst, t, bias, add, 0, done, t.count)
-		storeGo(dst, t, bias, add, t.rows/8*8, 0, done)
-	})
+	t := c.takeTask()
+	t.w, t.store, t.add = w, operands{dst: dst, a: bias}, add
+	t.run(x)
 }
 
 // storeGo writes the rows from row on of the tile's outputs [lo, hi) to dst:

@@ -108,7 +108,7 @@ func (t *top[T]) sorted() []T {
 // TopPerRow returns the k largest values of every row of x, value descending, then column ascending.
 func (c *CPU) TopPerRow(x Buffer, k int) [][]FeatureValue {
 	result := make([][]FeatureValue, x.Rows)
-	c.eachRow(x.Rows, x.Width, func(lo, hi int) {
+	eachRow(c, x.Rows, x.Width, x, func(c *CPU, x Buffer, lo, hi int) {
 		for r := lo; r < hi; r++ {
 			best := top[FeatureValue]{limit: min(k, x.Width)}
 			done := 0

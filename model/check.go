@@ -7,12 +7,12 @@ import (
 
 // checkBatch refuses a batch that cannot be run, before anything is computed.
 func (m *Model) checkBatch(batch []*Sequence) error {
-	caches := map[*Cache]bool{}
 	for i, s := range batch {
-		if s.Cache != nil && caches[s.Cache] {
-			return errors.New("two sequences of a batch share a cache")
+		for _, other := range batch[:i] {
+			if s.Cache != nil && s.Cache == other.Cache {
+				return errors.New("two sequences of a batch share a cache")
+			}
 		}
-		caches[s.Cache] = true
 		if err := m.checkSequence(s); err != nil {
 			if len(batch) > 1 {
 				return fmt.Errorf("sequence %d: %w", i, err)

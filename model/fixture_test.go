@@ -64,7 +64,11 @@ func tensorsOf(t testing.TB, configText string) []namedShape {
 	}
 	var list []namedShape
 	matrix := func(prefix string, l *linear) {
-		list = append(list, namedShape{prefix + l.name + ".weight", []int{l.out, l.in}})
+		shape := []int{l.out, l.in}
+		if l.transposed {
+			shape = []int{l.in, l.out}
+		}
+		list = append(list, namedShape{prefix + l.name + ".weight", shape})
 		if l.bias {
 			list = append(list, namedShape{prefix + l.name + ".bias", []int{l.out}})
 		}
@@ -97,6 +101,12 @@ func tensorsOf(t testing.TB, configText string) []namedShape {
 // smallModel makes a repository with random weights for a configuration.
 func smallModel(t testing.TB, configText string) memoryFiles {
 	t.Helper()
+	return scaledModel(t, configText, 0.3)
+}
+
+// scaledModel is smallModel with weights of a given size, for any configuration.
+func scaledModel(t testing.TB, configText string, scale float64) memoryFiles {
+	t.Helper()
 	random := rand.New(rand.NewPCG(7, 11))
 	header := map[string]any{}
 	var body []byte
@@ -106,7 +116,7 @@ func smallModel(t testing.TB, configText string) memoryFiles {
 			elements *= d
 		}
 		for range elements {
-			value := float32(random.NormFloat64() * 0.3)
+			value := float32(random.NormFloat64() * scale)
 			if len(tensor.shape) == 1 {
 				value++
 			}

@@ -26,10 +26,11 @@ func (r *run) execute() error {
 // embed makes the input of block 0, [rows, width], from the tokens.
 func (r *run) embed() {
 	e := &r.arch.embedding
-	tokens := make([]int, 0, len(r.positions))
+	tokens := r.list[:0]
 	for _, m := range r.active {
 		tokens = append(tokens, m.Tokens...)
 	}
+	r.list = tokens
 	r.whole = r.buffer(len(tokens), r.arch.width)
 	r.stream = r.whole
 	embedded := r.whole
@@ -48,9 +49,9 @@ func (r *run) embed() {
 		r.device.Scale(r.whole, r.whole, e.multiplier)
 	}
 	if e.positions != nil {
-		rows := make([]int, len(r.positions))
-		for i, position := range r.positions {
-			rows[i] = position + e.positionOffset
+		rows := r.list[:0]
+		for _, position := range r.positions {
+			rows = append(rows, position+e.positionOffset)
 		}
 		r.device.Embed(r.whole, e.positions.weight, rows, 1, true)
 	}
@@ -68,6 +69,9 @@ func (r *run) block(layer int) {
 		r.recurrent(layer, b.recurrent, attnIn, z)
 	} else {
 		r.attention(layer, &b.attention, attnIn, z)
+	}
+	if layer == len(r.arch.blocks)-1 {
+		z, mlpIn = r.narrow(layer, z, mlpIn)
 	}
 	r.contribute(layer, AttnOut, AttnOutPost, z, b.mixerOutput(), b.attnPostNorm, b.residualMultiplier)
 	if b.normAfterSum {

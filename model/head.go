@@ -5,20 +5,11 @@ import "npinf/kernels"
 // head normalises the last residual and computes the logits of the rows that are wanted:
 // all of a sequence's, or only its last.
 func (r *run) head() {
-	var rows []int
 	anyLogits := false
 	for _, m := range r.active {
-		first := m.count - 1
-		if r.wantsAllRows(m) {
-			first = 0
-		}
-		start := len(rows)
-		for row := first; row < m.count; row++ {
-			rows = append(rows, m.start+row)
-		}
-		m.start, m.count, m.first = start, m.count-first, first
 		anyLogits = anyLogits || m.Want != NoLogits || r.taps(m, LMHead)
 	}
+	rows := r.selectRows(r.wantsAllRows)
 	normed := r.buffer(len(rows), r.arch.width)
 	r.device.Gather(normed, r.stream, rows)
 	if r.arch.finalNorm != nil {
@@ -39,6 +30,58 @@ func (r *run) head() {
 	for _, m := range r.active {
 		r.giveLogits(m, logits)
 	}
+}
+
+// selectRows keeps all rows of the sequences that want them and the last row of the others.
+// It returns the numbers of the kept rows in the current buffers.
+func (r *run) selectRows(all func(m *member) bool) []int {
+	rows := r.list[:0]
+	for _, m := range r.active {
+		first := m.count - 1
+		if all(m) {
+			first = 0
+		}
+		start := len(rows)
+		for row := first; row < m.count; row++ {
+			rows = append(rows, m.start+row)
+		}
+		m.start, m.count, m.first = start, m.count-first, m.first+first
+	}
+	r.list = rows
+	return rows
+}
+
+// narrow leaves only the rows that the head will read, once the last block's attention has
+// seen all of them: for the logits of a prompt's last token that is most of a block saved.
+func (r *run) narrow(layer int, z, mlpIn kernels.Buffer) (kernels.Buffer, kernels.Buffer) {
+	before := r.stream.Rows
+	rows := r.selectRows(func(m *member) bool { return r.wantsAllRows(m) || r.tapsBlock(m, layer) })
+	if len(rows) == before {
+		return z, mlpIn
+	}
+	some := func(b kernels.Buffer) kernels.Buffer {
+		if b.IsZero() {
+			return b
+		}
+		kept := r.buffer(len(rows), b.Width)
+		r.device.Gather(kept, b, rows)
+		return kept
+	}
+	r.narrowed = r.device.NewBuffer(len(rows), r.stream.Width) // outlives the block's scratch
+	r.device.Gather(r.narrowed, r.stream, rows)
+	r.whole, r.stream = r.narrowed, r.narrowed
+	r.perLayer = some(r.perLayer)
+	return some(z), some(mlpIn)
+}
+
+// tapsBlock reports whether a sequence reads anything that a block computes after its attention.
+func (r *run) tapsBlock(m *member, layer int) bool {
+	for _, tap := range m.Taps {
+		if tap.Layer == layer && rowOf(tap.Point).stage >= atAttention {
+			return true
+		}
+	}
+	return false
 }
 
 // wantsAllRows reports whether a sequence reads more of the head than its last row.

@@ -19,6 +19,7 @@ type Model struct {
 	buffers []kernels.Buffer
 	store   *weights.Store // open while weights borrow its memory, else nil
 	once    sync.Once
+	runs    sync.Pool // of *run, to be used again
 }
 
 // storageTypes are the values of Options.DType besides "auto".

@@ -16,16 +16,19 @@ type run struct {
 	arch   *architecture
 	device kernels.Device
 
+	members   []member       // of all sequences
 	active    []*member      // still running, deepest first
 	positions []int          // of every row
 	whole     kernels.Buffer // [all rows, width], the residual stream
 	stream    kernels.Buffer // its rows that are still running
 
+	narrowed  kernels.Buffer     // the stream of the last rows, see narrow
 	perLayer  kernels.Buffer     // [all rows, blocks·width] of Gemma 4, or zero
 	kept      map[int]keysValues // of layers that later ones share, by layer
 	visitors  map[Address]*visitors
 	rotations map[*rotary]tables
 	scratch   []kernels.Buffer
+	list      []int // working memory: token ids, or row numbers
 }
 
 // member is a sequence in a run. Its rows are start..start+count of the current buffers;
@@ -78,16 +81,17 @@ func (m *Model) forward(ctx context.Context, batch []*Sequence) error {
 		return err
 	}
 	r := m.newRun(ctx, batch)
-	members := slices.Clone(r.active)
 	err := r.execute()
 	r.release()
-	for _, member := range members {
+	for i := range r.members {
+		member := &r.members[i]
 		if err != nil {
 			member.discard(m.device)
 		} else if member.Cache != nil {
 			member.Cache.commit(len(member.Tokens), member.states)
 		}
 	}
+	r.keepForReuse()
 	return err
 }
 
@@ -101,13 +105,20 @@ func (s *Sequence) discard(device kernels.Device) {
 	}
 }
 
-// newRun lays out the rows and sorts taps and edits by address.
+// newRun lays out the rows and sorts taps and edits by address. Runs are used again, so
+// that decoding allocates nothing.
 func (m *Model) newRun(ctx context.Context, batch []*Sequence) *run {
-	r := &run{ctx: ctx, model: m, arch: m.arch, device: m.device,
-		visitors: map[Address]*visitors{}, rotations: map[*rotary]tables{}, kept: map[int]keysValues{}}
-	for _, s := range batch {
+	r, ok := m.runs.Get().(*run)
+	if !ok {
+		r = &run{model: m, arch: m.arch, device: m.device,
+			visitors: map[Address]*visitors{}, rotations: map[*rotary]tables{}, kept: map[int]keysValues{}}
+	}
+	r.ctx = ctx
+	r.members = slices.Grow(r.members, len(batch))[:len(batch)]
+	for i, s := range batch {
 		s.Logits = kernels.Buffer{}
-		member := &member{Sequence: s, count: len(s.Tokens), need: m.needOf(s)}
+		r.members[i] = member{Sequence: s, count: len(s.Tokens), need: m.needOf(s)}
+		member := &r.members[i]
 		if s.Cache != nil {
 			member.past = s.Cache.length
 			member.total = s.Cache.expected
@@ -132,6 +143,21 @@ func (m *Model) newRun(ctx context.Context, batch []*Sequence) *run {
 		}
 	}
 	return r
+}
+
+// keepForReuse forgets everything about the batch but the memory.
+func (r *run) keepForReuse() {
+	clear(r.members)
+	clear(r.active[:cap(r.active)])
+	clear(r.visitors)
+	clear(r.rotations)
+	clear(r.kept)
+	kept := run{
+		model: r.model, arch: r.arch, device: r.device, visitors: r.visitors, rotations: r.rotations, kept: r.kept,
+		members: r.members[:0], active: r.active[:0], positions: r.positions[:0], scratch: r.scratch[:0], list: r.list[:0],
+	}
+	*r = kept
+	r.model.runs.Put(r)
 }
 
 func (r *run) at(address Address) *visitors {
@@ -235,6 +261,7 @@ func (r *run) free(mark int) {
 
 func (r *run) release() {
 	r.free(0)
+	r.device.Release(r.narrowed)
 	for _, kept := range r.kept {
 		r.device.Release(kept.keys)
 		r.device.Release(kept.values)

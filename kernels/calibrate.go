@@ -1,0 +1,84 @@
+package kernels
+
+import (
+	"bytes"
+	"time"
+)
+
+// Calibration is what the machine does at this moment with a device's path and threads.
+// The clock and the memory bandwidth of a shared machine drift, so that benchmarks state
+// speeds as shares of a calibration taken in the same seconds.
+type Calibration struct {
+	FMA  float64 // float32 multiply-adds per second
+	Read float64 // bytes per second, from memory that is in no cache
+}
+
+// Best returns the larger figures of two calibrations.
+func (a Calibration) Best(b Calibration) Calibration {
+	return Calibration{max(a.FMA, b.FMA), max(a.Read, b.Read)}
+}
+
+// CalibrationBytes is a length of memory that is far more than the caches hold.
+const CalibrationBytes = 192 << 20
+
+// Calibrate takes the fastest of some short runs, because other processes take the
+// processor away now and then. memory is CalibrationBytes long and filled with ones, so
+// that it has pages of its own.
+func (c *CPU) Calibrate(memory []byte) Calibration {
+	return Calibration{FMA: c.measureFMA(), Read: c.measureRead(memory)}
+}
+
+// measureFMA counts the multiply-adds of independent sums in registers.
+func (c *CPU) measureFMA() float64 {
+	loops, perLoop := 20_000, 12*8
+	run := fmaLoopAVX2
+	switch c.path {
+	case pathAVX512:
+		perLoop, run = 16*16, fmaLoopAVX512
+	case pathGeneric:
+		perLoop, run = 4*64, fmaLoopGo
+	}
+	threads := c.Threads()
+	seconds := fastest(20, func(int) { c.pool.each(threads, func(int) { run(loops) }) }).Seconds()
+	return float64(threads*loops*perLoop) / seconds
+}
+
+// measureRead reads memory once, in pieces of four streams.
+func (c *CPU) measureRead(memory []byte) float64 {
+	const piece, pieces = 1 << 20, 64
+	read := func(p []byte) { readLoop(&p[0], len(p)/4) }
+	if c.path == pathGeneric {
+		read = readLoopGo
+	}
+	seconds := fastest(len(memory)/piece/pieces, func(run int) {
+		c.pool.each(pieces, func(i int) {
+			at := (run*pieces + i) * piece
+			read(memory[at : at+piece])
+		})
+	}).Seconds()
+	return pieces * piece / seconds
+}
+
+// fastest returns the shortest time of n runs.
+func fastest(n int, run func(i int)) time.Duration {
+	best := time.Hour
+	for i := range n {
+		start := time.Now()
+		run(i)
+		best = min(best, time.Since(start))
+	}
+	return best
+}
+
+// fmaLoopGo is fmaLoopAVX2 in plain Go: 4·64 multiply-adds n times.
+func fmaLoopGo(n int) {
+	x := make([]float32, 64)
+	for range n {
+		dotGo4(x, x, x, x, x)
+	}
+}
+
+// readLoopGo is readLoop in plain Go.
+func readLoopGo(p []byte) {
+	_ = bytes.IndexByte(p, 0) // memory holds no zero
+}
