@@ -31,7 +31,7 @@ type Config struct {
 	// residual set released for the model that has the most sources.
 	SourceSets       []string
 	Include, Exclude []string // patterns a source id must and must not match
-	SourceFolders    []string // folders with sources in SAELens' format, served under their own ids
+	SourceFolders    []string // folders with sources, or hf:owner/repo[/path][@revision]; see openSources
 	AnySource        bool     // serve released sources that are not configured, too
 	MaxLoadedSAEs    int      // how many sources are resident at most; default 500
 	Preload          bool     // load sources in the background after the start

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -107,7 +106,7 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 	e.prepareGeneration(w)
 	e.offerPersona(w)
 	end = e.phase("sources")
-	err = e.offerSources(w)
+	err = e.offerSources(ctx, w)
 	end()
 	if err != nil {
 		return nil, err
@@ -209,35 +208,9 @@ func resolveDType(configured, stored string) string {
 	return configured
 }
 
-// localSources are the sources that come from this machine: those of the demo, when that is
-// what is served, and those of folders.
-func (e *Engine) localSources() ([]LocalSource, error) {
-	var locals []LocalSource
-	config := e.effective()
-	if config.weightsID() == "" {
-		locals = append(locals, e.config.DemoSources...)
-	}
-	folders := map[string]string{} // by source
-	for _, folder := range e.config.SourceFolders {
-		found, err := openSourceFolders(folder)
-		if err != nil {
-			return nil, err
-		}
-		for _, source := range found {
-			id := source.Row.Source
-			if other, twice := folders[id]; twice {
-				return nil, fmt.Errorf("folders %s and %s both hold a source %s; give one another neuronpedia_id in its cfg.json", other, folder, id)
-			}
-			folders[id] = folder
-		}
-		locals = append(locals, found...)
-	}
-	return locals, nil
-}
-
 // offerSources finds out which sources requests may name and makes room for them.
-func (e *Engine) offerSources(w *world) error {
-	locals, err := e.localSources()
+func (e *Engine) offerSources(ctx context.Context, w *world) error {
+	locals, err := e.localSources(ctx, w)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (e *Engine) planned(ctx context.Context, use func(w *world, files hub.Snaps
 	if err != nil {
 		return err
 	}
-	locals, err := e.localSources()
+	locals, err := e.localSources(ctx, w)
 	if err != nil {
 		return err
 	}

@@ -35,12 +35,14 @@ func readLlamaScope(r *repository, row Row) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	threshold := file.number("jump_relu_threshold") * math.Sqrt(file.number("d_model")) / file.number("dataset_average_activation_norm.in")
+	factor := math.Sqrt(file.number("d_model")) / file.number("dataset_average_activation_norm.in")
+	threshold := file.number("jump_relu_threshold") * factor
 	d, _, err := llamaScopeDraft(r, file, path.Join(row.Path, "checkpoints/final.safetensors"), file.number("d_sae"))
 	if err != nil {
 		return nil, err
 	}
 	d.fill("threshold", float32(threshold))
+	d.factor = factor
 	return d, nil
 }
 

@@ -2,9 +2,7 @@ package sae
 
 import (
 	"slices"
-	"strings"
 	"testing"
-	"testing/fstest"
 )
 
 func TestNeurons(t *testing.T) {
@@ -22,38 +20,6 @@ func TestNeurons(t *testing.T) {
 		t.Error("neurons have decoder cosines")
 	}
 	s.Close()
-}
-
-func TestDiscover(t *testing.T) {
-	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
-	many := fstest.MapFS{
-		"b/cfg.json":       file(`{"metadata":{"neuronpedia_id":"gpt2-small/3-res-x"}}`),
-		"a/2-own/cfg.json": file(`{}`),
-		"readme.md":        file("nothing"),
-	}
-	rows, err := Discover(many, "folder")
-	if err != nil || len(rows) != 2 {
-		t.Fatalf("%v, %v", rows, err)
-	}
-	if r := rows[0]; r.Source != "2-own" || r.Set != "own" || r.Path != "a/2-own" || r.NeuronpediaID() != "" {
-		t.Errorf("%+v", r)
-	}
-	if r := rows[1]; r.Source != "3-res-x" || r.Set != "res-x" || r.NeuronpediaID() != "gpt2-small/3-res-x" {
-		t.Errorf("%+v", r)
-	}
-	rows, err = Discover(fstest.MapFS{"cfg.json": file(`{}`)}, "some/where/7-mine/")
-	if err != nil || len(rows) != 1 || rows[0].Source != "7-mine" || rows[0].Path != "." {
-		t.Errorf("%v, %v", rows, err)
-	}
-	for want, files := range map[string]fstest.MapFS{
-		"no cfg.json":           {"x": file("")},
-		"both hold a source":    {"a/1-x/cfg.json": file(`{}`), "b/1-x/cfg.json": file(`{}`)},
-		"a/cfg.json: unexpecte": {"a/cfg.json": file(`{`)},
-	} {
-		if _, err := Discover(files, "folder"); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want an error with %q, got %v", want, err)
-		}
-	}
 }
 
 func TestLoadFolderKeepsTheFilesID(t *testing.T) {

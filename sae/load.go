@@ -1,8 +1,10 @@
 package sae
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"strings"
@@ -73,9 +75,14 @@ func assemble(r *repository, found dialect, row Row, options LoadOptions) (*buil
 		d.parameters[name] = p
 	}
 	b := &builder{settings: s, parameters: d.parameters, device: options.Device, factor: 1}
-	if s.normalize == normalizeExpected && row.NormScalingFactor != 0 {
-		b.factor = float32(row.NormScalingFactor)
+	factor := cmp.Or(row.NormScalingFactor, d.factor)
+	switch {
+	case s.normalize == normalizeExpected && factor != 0:
+		b.factor = float32(factor)
 		s.fields["normalize_activations"] = normalizeNone
+	case s.normalize == normalizeExpected:
+		slog.Warn("a source was trained on scaled inputs and nothing tells the factor; it is computed without",
+			"source", row.Path, "config", d.configName)
 	}
 	return b, nil
 }

@@ -122,6 +122,9 @@ type draft struct {
 	configName string // where the configuration comes from, for errors
 	weightName string
 	parameters map[string]parameter
+	// factor brings inputs to the length the source was trained on, where the files tell it;
+	// the registry's is better. 0 means that they do not.
+	factor float64
 }
 
 // newDraft starts a draft whose arrays come from t and whose configuration comes from where.
