@@ -23,6 +23,8 @@ import urllib.request
 GATED = ("google/gemma-2-2b", "google/gemma-2-2b-it")
 # Worlds whose model family and source dialects are served.
 WORLDS = ("gpt2-small", "gemma-2-2b", "gemma-2-2b-it", "llama3.1-8b-it", "qwen3-4b", "gpt-oss-20b")
+# Cases that are answered differently on purpose, with the reason.
+KNOWN = pathlib.Path(__file__).with_name("known-differences.json")
 
 
 def free_port():
@@ -96,7 +98,7 @@ def replay(args, world, config, settings, hub):
         server = subprocess.Popen([args.npinf, "run"], env=env, stdout=log, stderr=log, cwd=scratch)
         try:
             wait(server, port)
-            run = subprocess.run([sys.executable, str(args.shared / "golden/server/replay.py"), f"http://127.0.0.1:{port}", str(chosen), "--show", "2"],
+            run = subprocess.run([sys.executable, str(args.shared / "golden/server/replay.py"), f"http://127.0.0.1:{port}", str(chosen), "--show", "2", "--expect", str(KNOWN)],
                                  capture_output=True, text=True)
         finally:
             server.send_signal(signal.SIGTERM)
