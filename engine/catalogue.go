@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,15 +134,23 @@ func (c *catalogue) released(id string) (sae.Row, error) {
 		}
 		var unknown *sae.UnknownSourceError
 		if errors.As(err, &unknown) {
+			if len(unknown.Suggestions) == 0 {
+				unknown.Suggestions = c.similar(id)
+			}
 			refused := invalid("Found 0 entries when searching for %s/%s%s", unknown.Model, id, didYouMean(unknown.Suggestions))
 			refused.Cause = errUnknownSource
 			return row, refused
 		}
 		return row, err
 	}
-	refused := invalid("Found 0 entries when searching for source %s", pythonQuote(id))
+	refused := invalid("Found 0 entries when searching for source %s%s", pythonQuote(id), didYouMean(c.similar(id)))
 	refused.Cause = errUnknownSource
 	return sae.Row{}, refused
+}
+
+// similar returns what can be named here and looks like id; the registry does not know local sources.
+func (c *catalogue) similar(id string) []string {
+	return sae.Similar(id, slices.Sorted(maps.Keys(c.byID)))
 }
 
 // errUnknownSource is the cause of a lookup that finds nothing, released or not.

@@ -66,21 +66,7 @@ func TestCatalogueOfTheRegistry(t *testing.T) {
 
 func TestSourceFolders(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "1-mine")
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	files := tinySAE(t, "ignored", "blocks.1.hook_resid_post", 8, nil).Files
-	for _, file := range files.Files() {
-		content, release, err := files.Read(t.Context(), file.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content = []byte(strings.ReplaceAll(string(content), "tiny/ignored", ""))
-		if err := os.WriteFile(filepath.Join(folder, file.Path), content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		release()
-	}
+	writeTinySource(t, folder)
 	config, _ := tinyConfig(t)
 	config.SourceFolders = []string{folder}
 	e := loadTiny(t, config)
@@ -90,6 +76,14 @@ func TestSourceFolders(t *testing.T) {
 	}
 	if _, err := e.ActivationTopK(t.Context(), TopKRequest{Prompts: []string{"abc"}, Source: "1-mine", K: 2}); err != nil {
 		t.Error(err)
+	}
+	_, err = e.ActivationTopK(t.Context(), TopKRequest{Prompts: []string{"abc"}, Source: "1-mien", K: 2})
+	if err == nil || !strings.Contains(err.Error(), "did you mean 1-mine") {
+		t.Errorf("a misspelt source of a folder: %v", err)
+	}
+	config.SourceFolders = []string{folder, filepath.Dir(folder)}
+	if err := New(config).Load(t.Context()); err == nil || !strings.Contains(err.Error(), "both hold a source 1-mine") {
+		t.Errorf("one source in two folders: %v", err)
 	}
 	config.SourceFolders = []string{t.TempDir()}
 	if err := New(config).Load(t.Context()); err == nil {

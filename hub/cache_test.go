@@ -72,6 +72,7 @@ func TestCacheLayout(t *testing.T) {
 
 func TestCacheUsage(t *testing.T) {
 	hub, files, config := setup(t)
+	config.Parallel = 1 // the piece that arrives is the first one
 	client := NewClient(config)
 	if used, err := client.CacheUsage(); len(used) != 0 || err != nil {
 		t.Errorf("an absent cache: %v, %v", used, err)

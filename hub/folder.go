@@ -21,6 +21,9 @@ func OpenFolder(dir string) (Snapshot, error) {
 	if err == nil && !info.IsDir() {
 		err = errors.New("it is a file")
 	}
+	if err == nil {
+		_, err = os.ReadDir(dir) // else a forbidden folder would look empty
+	}
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Repo: dir, Message: fmt.Sprintf("%s cannot be opened as a folder: %v", dir, err), cause: err}
 	}

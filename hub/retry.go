@@ -29,7 +29,7 @@ func (c *Client) retry(ctx context.Context, retries int, attempt func(try int) (
 			return err
 		}
 		wait := backoff(err, try)
-		c.log.Debug("trying again", "in", wait, "because", err)
+		c.log.Warn("trying again", "in", wait, "because", err)
 		if err := c.config.Sleep(ctx, wait); err != nil {
 			return err
 		}

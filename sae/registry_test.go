@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"npinf/internal/golden"
 )
@@ -212,6 +214,12 @@ func TestLookup(t *testing.T) {
 	var unknown *UnknownSourceError
 	if !errors.As(err, &unknown) || !slices.Contains(unknown.Suggestions, "7-res-jb") {
 		t.Errorf("misspelt source: %v", err)
+	}
+	// What a request sends is as long as a body may be: comparing it with every name would take minutes.
+	begun := time.Now()
+	_, err = registry.Lookup("gemma-2-2b", strings.Repeat("res", 2<<20))
+	if !errors.As(err, &unknown) || len(unknown.Suggestions) > 0 || time.Since(begun) > 5*time.Second {
+		t.Errorf("a source of six million letters: %d suggestions in %v", len(unknown.Suggestions), time.Since(begun))
 	}
 	if _, err := registry.LookupRelease("gemma-scope-2-4b-pt-transcoders-all", "layer_0_width_16k_l0_big"); err != nil {
 		t.Error(err)

@@ -45,6 +45,15 @@ func (e *UnknownSourceError) Error() string {
 // if there are any, and none of the exclude patterns. Patterns are unanchored. Sets
 // and their sources come in directory order; unknown and empty sets are left out. The error is a *PatternError.
 func (r *Registry) Select(model string, sets, include, exclude []string) ([]Set, error) {
+	chosen, err := Choice(sets, include, exclude)
+	if err != nil {
+		return nil, err
+	}
+	return r.group(model, chosen), nil
+}
+
+// Choice is the rule of Select for one row. The error is a *PatternError.
+func Choice(sets, include, exclude []string) (chosen func(Row) bool, err error) {
 	included, err := compile(IncludeVariable, include)
 	if err != nil {
 		return nil, err
@@ -53,11 +62,11 @@ func (r *Registry) Select(model string, sets, include, exclude []string) ([]Set,
 	if err != nil {
 		return nil, err
 	}
-	return r.group(model, func(row Row) bool {
+	return func(row Row) bool {
 		return slices.Contains(sets, row.Set) &&
 			(len(included) == 0 || matchesAny(included, row.Source)) &&
 			!matchesAny(excluded, row.Source)
-	}), nil
+	}, nil
 }
 
 // Sets returns every source set of a configured model id.
@@ -179,12 +188,18 @@ func (r *Registry) repoOf(directoryModel string) string {
 	return ""
 }
 
+// longestName is more bytes than any name has that somebody types.
+const longestName = 200
+
 // Similar returns up to three of the known names that a mistyped name may have meant, best
 // first: those within a third of its length in edits, and those that contain it.
 func Similar(name string, known []string) []string {
 	type candidate struct {
 		name     string
 		distance int
+	}
+	if len(name) > longestName {
+		return nil // nobody mistyped this, and comparing it would take long
 	}
 	var candidates []candidate
 	lower := strings.ToLower(name)

@@ -88,6 +88,9 @@ func exitCode(w *World, err error) int {
 	switch {
 	case err == nil, errors.Is(err, errHelp):
 		return exitDone
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(w.Stderr, "npinf: interrupted")
+		return exitFailed
 	case errors.As(err, &usage):
 		fmt.Fprintln(w.Stderr, "npinf:", err)
 		return exitUsage

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -56,7 +55,7 @@ needs and whether that fits. Exits 1 when the model cannot be served here.`)
 		return usagef("doctor takes one model, got %q", rest)
 	}
 	model := strings.Join(rest, "")
-	st, err := openStation(w, s, model, slog.New(slog.DiscardHandler))
+	st, err := openStation(w, s, model, plainLogger(w))
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +40,9 @@ fires; piped output is plain.`)
 	if *top < 1 {
 		return usagef("--top: %d is out of range; show at least one feature", *top)
 	}
+	if whens := []string{"auto", "always", "never"}; !slices.Contains(whens, *colour) {
+		return usagef("--color: %q is not one of %s", *colour, strings.Join(whens, ", "))
+	}
 	for _, warning := range warnings {
 		fmt.Fprintln(w.Stderr, "npinf:", warning)
 	}
@@ -55,7 +58,7 @@ fires; piped output is plain.`)
 }
 
 func featuresOf(ctx context.Context, w *World, s *settings.Settings, model, text string, sources []string, top int) (found []engine.SourceTokens, isDemo bool, err error) {
-	st, err := openStation(w, s, model, slog.New(slog.DiscardHandler))
+	st, err := openStation(w, s, model, plainLogger(w))
 	if err != nil {
 		return nil, false, err
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -56,6 +58,12 @@ func (f *flagSet) parse(w *World, args []string) ([]string, error) {
 }
 
 func (f *flagSet) mistake(err error) error {
+	if name, bare := strings.CutPrefix(err.Error(), "flag needs an argument: -"); bare {
+		return usagef("%s: --%s needs a value (npinf %s --help lists the flags)", f.Name(), name, f.Name())
+	}
+	if wrong := regexp.MustCompile(`(?s)^invalid (?:boolean )?value (".*") for (?:flag )?-([a-z-]+): `).FindStringSubmatch(err.Error()); wrong != nil {
+		return usagef("%s: --%s: %s is not %s", f.Name(), wrong[2], wrong[1], f.wants(wrong[2]))
+	}
 	const unknown = "flag provided but not defined: -"
 	name, ok := strings.CutPrefix(err.Error(), unknown)
 	if !ok {
@@ -64,6 +72,23 @@ func (f *flagSet) mistake(err error) error {
 	var names []string
 	f.VisitAll(func(g *flag.Flag) { names = append(names, "--"+g.Name) })
 	return usagef("%s: unknown flag --%s%s (npinf %s --help lists them)", f.Name(), name, suggest.DidYouMean("--"+name, names), f.Name())
+}
+
+// wants says in words what a flag of a type other than text takes.
+func (f *flagSet) wants(name string) string {
+	getter, ok := f.Lookup(name).Value.(flag.Getter)
+	if !ok {
+		return "possible"
+	}
+	switch getter.Get().(type) {
+	case int:
+		return "a whole number"
+	case float64:
+		return "a number"
+	case time.Duration:
+		return "a duration such as 5s"
+	}
+	return "true or false"
 }
 
 func (f *flagSet) help(out io.Writer) {
@@ -182,7 +207,7 @@ func sourceFlags(f *flagSet, s *settings.Settings) {
 		}[name]
 		f.Var(listFlag{target, new(bool)}, name, usage)
 	}
-	f.Var(foldersFlag{&s.SAEFolders}, "sae", "serve the SAELens `FOLDER` on disk under its own id, repeatable")
+	f.Var(foldersFlag{&s.SAEFolders}, "sae", "serve the sources of this `PLACE` under their own ids: a folder, or hf:owner/repo[/path][@revision]; repeatable")
 	f.BoolFunc("no-saes", "serve no sources", func(string) error { s.SAESets = settings.List{}; return nil })
 	f.StringVar(&s.ModelDType, "model-dtype", s.ModelDType, "storage `TYPE` of the weights: auto, float32, bfloat16, float16")
 	f.StringVar(&s.SAEDType, "sae-dtype", s.SAEDType, "storage `TYPE` of the sources: float32, bfloat16, float16")

@@ -16,11 +16,16 @@ import (
 // runHealthcheck asks a running server whether it is ready. It exists because a container
 // image with nothing but this program has no curl.
 func runHealthcheck(ctx context.Context, w *World, args []string) error {
-	s, _, err := settings.Load(w.Environment, nil)
+	file, err := envFile(args)
+	if err != nil {
+		return err
+	}
+	s, _, err := settings.Load(w.Environment, file)
 	if err != nil {
 		return usagef("%v", err)
 	}
 	f := newFlags("healthcheck", "[flags]", "Exits 0 if the server on this machine is ready to answer, 1 if it is not.")
+	f.String("env-file", "", "read the port from `FILE` (.env is read by itself)")
 	port := f.Int("port", s.Port, "`PORT` of the server")
 	alive := f.Bool("live", false, "ask only whether the process answers, not whether its model is loaded")
 	timeout := f.Duration("timeout", 5*time.Second, "how long to wait, as `DURATION`")

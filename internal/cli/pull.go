@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"npinf/engine"
 )
@@ -36,7 +35,7 @@ MODEL the model and sources of the environment are pulled (MODEL_ID, SAE_SETS, â
 	if s.Stream {
 		return usagef("pull --stream would keep nothing; leave out one of them")
 	}
-	st, err := openStation(w, s, model, slog.New(slog.DiscardHandler))
+	st, err := openStation(w, s, model, plainLogger(w))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"npinf/engine"
 	"npinf/internal/settings"
@@ -90,9 +91,9 @@ func (st *station) serve(ctx context.Context, w *World, mustLoad, verbose bool) 
 	defer e.Close()
 	s := st.settings
 	handler := server.New(e, server.Options{
-		Version: version(),
 		Secret:  s.Secret.Reveal(),
 		Logger:  st.logger,
+		Version: version(),
 		Snake:   s.ResponseCase == "snake",
 		Sentry:  st.sentry(e),
 	})
@@ -155,7 +156,11 @@ func (st *station) listen() (net.Listener, error) {
 	address := net.JoinHostPort(st.settings.Host, strconv.Itoa(st.settings.Port))
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose another port with --port", address, err)
+		remedy := "choose another address with --host"
+		if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+			remedy = "choose another port with --port"
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w; %s", address, err, remedy)
 	}
 	return listener, nil
 }

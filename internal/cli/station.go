@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,7 @@ func openStation(w *World, s *settings.Settings, model string, logger *slog.Logg
 	if st.config, err = st.engineConfig(); err != nil {
 		return nil, err
 	}
+	st.warnOfSets()
 	return st, nil
 }
 
@@ -99,6 +101,9 @@ func (st *station) openHub(w *World) error {
 func (st *station) knownModel(name string) (string, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return name, nil
+	}
+	if info, err := os.Stat(name); err == nil && !info.IsDir() {
+		return "", usagef("%s is a file; name the folder it is in", name)
 	}
 	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/") || strings.HasPrefix(name, "~") {
 		return "", usagef("there is no folder %s", name)
@@ -147,8 +152,25 @@ func (st *station) engineConfig() (engine.Config, error) {
 		return config, nil
 	}
 	snapshot, sources, err := openDemo()
-	config.Demo, config.DemoSources = snapshot, sources
+	if err != nil {
+		return config, err
+	}
+	config.Demo = snapshot
+	config.DemoSources, err = chooseDemo(s, sources)
 	return config, err
+}
+
+// chooseDemo leaves the sources of the built-in model that the operator wants.
+func chooseDemo(s *settings.Settings, sources []engine.LocalSource) ([]engine.LocalSource, error) {
+	sets := s.Sets()
+	if sets == nil {
+		sets = []string{demo.SourceSet}
+	}
+	chosen, err := sae.Choice(sets, s.IncludeSAE, s.ExcludeSAE)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(sources, func(source engine.LocalSource) bool { return !chosen(source.Row) }), nil
 }
 
 // openDemo presents the files in the binary as a repository like any other.

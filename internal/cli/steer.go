@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"strconv"
 	"strings"
 
@@ -117,7 +116,7 @@ func parseFeature(text string) (engine.SteerFeature, error) {
 }
 
 func (o *steerOptions) steer(ctx context.Context, w *World, s *settings.Settings, model, prompt string) error {
-	st, err := openStation(w, s, model, slog.New(slog.DiscardHandler))
+	st, err := openStation(w, s, model, plainLogger(w))
 	if err != nil {
 		return err
 	}

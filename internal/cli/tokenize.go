@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 
 	"npinf/engine"
 )
@@ -27,7 +26,7 @@ downloaded, no weights.`)
 	if err != nil {
 		return err
 	}
-	st, err := openStation(w, s, model, slog.New(slog.DiscardHandler))
+	st, err := openStation(w, s, model, plainLogger(w))
 	if err != nil {
 		return err
 	}
