@@ -26,16 +26,19 @@ type listedModel struct {
 }
 
 func runList(_ context.Context, w *World, args []string) error {
-	f := newFlags("list", "[WORD]", `
+	f := newFlags("list", "[WORD] [flags]", `
 Shows the models that can be served, with their source sets, and what is in the cache already.
 With WORD only models whose name or repository contains it; the name of one model shows its
-sets with their layers. Any other Hugging Face model of a supported family can be served too,
-without released sources.`)
+sets with their layers. --sources searches the sources of those models by set, release, id and
+path. Any other Hugging Face model of a supported family can be served too, without released
+sources.`)
 	s, _, err := configure(w, f, args)
 	if err != nil {
 		return err
 	}
 	asJSON := f.Bool("json", false, "print JSON")
+	sources := f.String("sources", "", "search the released sources for this `WORD`")
+	all := f.Bool("all", false, "search also the sources without a Neuronpedia id, which --sae hf:… serves")
 	rest, err := f.parse(w, args)
 	if err != nil {
 		return err
@@ -51,6 +54,9 @@ without released sources.`)
 	word := ""
 	if len(rest) == 1 {
 		word = rest[0]
+	}
+	if *sources != "" || *all {
+		return st.listSources(w.Stdout, word, *sources, *all, *asJSON)
 	}
 	return st.list(w.Stdout, word, *asJSON)
 }
