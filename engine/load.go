@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -52,6 +53,7 @@ func (e *Engine) Load(ctx context.Context) error {
 		w, err := e.build(ctx)
 		if err == nil {
 			e.world.Store(w)
+			debug.FreeOSMemory() // files that were read to be converted are as large as the weights
 			e.preload(w)
 			return nil
 		}
