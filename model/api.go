@@ -72,6 +72,9 @@ type Options struct {
 	DType string
 	// Borrow allows weights to stay in mapped files; the files then stay open until Close.
 	Borrow bool
+	// ExpertBytes is the memory for experts widened from MXFP4; 0 takes a gibibyte. Those in
+	// use are kept beyond it. MXFP4 stays packed whatever DType says, since that loses nothing.
+	ExpertBytes int64
 }
 
 // Info is what callers may know of a loaded model.
@@ -96,7 +99,26 @@ type Info struct {
 type Estimate struct {
 	Family      string
 	Files       []string // the files Load will read, in order
-	WeightBytes int64    // 0 when it cannot be told without the weights
+	StoredDType string   // as config.json states it; "" when it does not
+	// WeightBytes is the memory of the matrices in their stored type; 0 when that cannot be
+	// told without the weights.
+	WeightBytes int64
+	// PackedBytes is the part of WeightBytes that keeps its size whatever type is asked for:
+	// experts in MXFP4.
+	PackedBytes int64
+	// TokenBytes is the memory of one token's keys and values, FixedBytes that of the states
+	// of linear attention, per sequence.
+	TokenBytes, FixedBytes int64
+}
+
+// WeightBytesAs is WeightBytes for the storage type of Options.DType.
+func (e Estimate) WeightBytesAs(dtype string) int64 {
+	stored, known := storageTypes[e.StoredDType]
+	wanted, given := storageTypes[dtype]
+	if !known || !given {
+		return e.WeightBytes
+	}
+	return e.PackedBytes + (e.WeightBytes-e.PackedBytes)/int64(stored.Size())*int64(wanted.Size())
 }
 
 // Plan says which files Load would read from a repository and fails early on an

@@ -198,6 +198,7 @@ type experts struct {
 
 	each    []mlp
 	stacked *stackedExperts // nil: every expert has tensors of its own
+	packed  *packedExperts  // loaded, instead of the matrices of each; nil: these are there
 	limit   float32         // gpt-oss' clamped activation; 0 = the experts' own activation
 
 	scales      string    // name of a factor per expert on the chosen weights, "" = none

@@ -12,6 +12,7 @@ type binder struct {
 	*weights.Binding
 	device  kernels.Device
 	convert *kernels.DType // nil keeps the stored type
+	experts *expertCache   // for experts that stay packed
 	borrow  bool
 	prefix  string
 

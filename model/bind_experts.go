@@ -1,9 +1,8 @@
 package model
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math"
+	"slices"
 
 	"npinf/weights"
 )
@@ -23,23 +22,36 @@ func (b *binder) expertParts(e *experts) {
 func (b *binder) stackedExperts(e *experts) {
 	s, count := e.stacked, len(e.each)
 	inner, width := e.each[0].width, e.router.in
-	gateUp := b.stack(b.prefix+s.gateUp, count, 2*inner, width, s.inFirst)
-	down := b.stack(b.prefix+s.down, count, width, inner, s.inFirst)
+	packed := b.Has(b.prefix + s.gateUp + "_blocks")
+	var gateUp, down []weights.Tensor
+	ok := packed && b.packExperts(e)
+	if !packed {
+		gateUp = b.stack(b.prefix+s.gateUp, count, 2*inner, width, s.inFirst)
+		down = b.stack(b.prefix+s.down, count, width, inner, s.inFirst)
+		ok = gateUp != nil && down != nil
+	}
 	var gateUpBias, downBias []float32
 	if s.bias {
 		gateUpBias = b.stackedBias(b.prefix+s.gateUp+"_bias", count, 2*inner)
 		downBias = b.stackedBias(b.prefix+s.down+"_bias", count, width)
 	}
-	if gateUp == nil || down == nil || s.bias && (gateUpBias == nil || downBias == nil) {
+	if !ok || s.bias && (gateUpBias == nil || downBias == nil) {
 		return // named by Finish
 	}
 	first, second := partRows(inner, s.interleaved)
 	every, _ := partRows(width, false)
 	for i := range e.each {
 		m := &e.each[i]
-		b.expert(m.gate, gateUp[i], first, gateUpBias, i*2*inner)
-		b.expert(m.up, gateUp[i], second, gateUpBias, i*2*inner)
-		b.expert(m.down, down[i], every, downBias, i*width)
+		if !packed {
+			b.expert(m.gate, gateUp[i], first)
+			b.expert(m.up, gateUp[i], second)
+			b.expert(m.down, down[i], every)
+		}
+		if s.bias {
+			b.expertBias(m.gate, first, gateUpBias[i*2*inner:])
+			b.expertBias(m.up, second, gateUpBias[i*2*inner:])
+			b.expertBias(m.down, every, downBias[i*width:])
+		}
 	}
 }
 
@@ -55,18 +67,23 @@ func partRows(inner int, interleaved bool) (first, second []int) {
 	return first, second
 }
 
-// expert loads some rows of one expert's [out, in] matrix, and its part of the biases.
-func (b *binder) expert(l *linear, matrix weights.Tensor, rows []int, biases []float32, start int) {
+// expert loads some rows of one expert's [out, in] matrix. Rows that lie one after the
+// other may stay where they are.
+func (b *binder) expert(l *linear, matrix weights.Tensor, rows []int) {
+	size := len(matrix.Data) / matrix.Shape[0]
+	if first := rows[0]; rows[len(rows)-1] == first+len(rows)-1 {
+		matrix.Data, matrix.Shape, rows = matrix.Data[first*size:(first+len(rows))*size], []int{len(rows), matrix.Shape[1]}, nil
+	}
 	if err := b.place(l, matrix, rows); err != nil {
 		b.Refuse(err)
-		return
 	}
-	if biases == nil {
-		return
-	}
+}
+
+// expertBias loads the elements of an expert's biases that belong to some rows.
+func (b *binder) expertBias(l *linear, rows []int, biases []float32) {
 	part := make([]float32, len(rows))
 	for i, row := range rows {
-		part[i] = biases[start+row]
+		part[i] = biases[row]
 	}
 	l.biasRow = b.upload(part)
 }
@@ -83,12 +100,8 @@ func (b *binder) stackedBias(name string, count, out int) []float32 {
 	return values
 }
 
-// stack returns the [out, in] matrix of every expert, nil when the file lacks them. Files
-// hold them as one array of three dimensions or, quantized, as MXFP4 blocks and scales.
+// stack returns the [out, in] matrix of every expert, nil when the file lacks them.
 func (b *binder) stack(name string, count, out, in int, inFirst bool) []weights.Tensor {
-	if b.Has(name + "_blocks") {
-		return b.unpackMXFP4(name, count, out, in)
-	}
 	full := name
 	if b.Has(name + ".weight") {
 		full += ".weight"
@@ -124,40 +137,39 @@ func transposed(data []byte, rows, columns, size int) []byte {
 	return result
 }
 
-// mxfp4Block is the number of inputs that share a scale.
-const mxfp4Block = 32
+// packExperts keeps experts that are stored as MXFP4 as they are. ok is false when the
+// file's tensors cannot be those of the architecture; Finish says why.
+func (b *binder) packExperts(e *experts) (ok bool) {
+	s, count, inner, width := e.stacked, len(e.each), e.each[0].width, e.router.in
+	gateUp, haveGateUp := b.takeMXFP4(b.prefix+s.gateUp, count, 2*inner, width)
+	down, haveDown := b.takeMXFP4(b.prefix+s.down, count, width, inner)
+	if !haveGateUp || !haveDown {
+		return false
+	}
+	p := &packedExperts{gateUp: gateUp, down: down, cache: b.experts, width: inner, output: width}
+	p.gates, p.ups = partRows(inner, s.interleaved)
+	p.all, _ = partRows(width, false)
+	e.packed = p
+	b.parameters += 3 * int64(count) * int64(inner) * int64(width)
+	b.bytes += gateUp.bytes() + down.bytes()
+	return true
+}
 
-// e2m1 is the table of the 4-bit floats: sign, two bits of exponent, one of fraction.
-var e2m1 = [16]float64{0, 0.5, 1, 1.5, 2, 3, 4, 6, math.Copysign(0, -1), -0.5, -1, -1.5, -2, -3, -4, -6}
-
-// unpackMXFP4 widens blocks [experts, out, in/32, 16] of two values a byte, low half
-// first, with scales [experts, out, in/32] of exponent + 127, to bfloat16, which holds
-// every such value exactly.
-func (b *binder) unpackMXFP4(name string, count, out, in int) []weights.Tensor {
+// takeMXFP4 takes the blocks and scales of a stacked matrix [experts, out, in].
+func (b *binder) takeMXFP4(name string, count, out, in int) (mxfp4, bool) {
 	groups := in / mxfp4Block
 	blocks, haveBlocks := b.Take(name+"_blocks", count, out, groups, mxfp4Block/2)
 	scales, haveScales := b.Take(name+"_scales", count, out, groups)
 	if !haveBlocks || !haveScales {
-		return nil
+		return mxfp4{}, false
 	}
 	if blocks.DType != "U8" || scales.DType != "U8" || in%mxfp4Block != 0 {
 		b.Refuse(fmt.Errorf("tensor %s has %s blocks and %s scales for %d inputs, want U8 and a multiple of %d", name, blocks.DType, scales.DType, in, mxfp4Block))
-		return nil
+		return mxfp4{}, false
 	}
-	perExpert := out * groups
-	matrices := make([]weights.Tensor, count)
-	for i := range matrices {
-		data := make([]byte, 0, out*in*2)
-		for group := i * perExpert; group < (i+1)*perExpert; group++ {
-			exponent := int(scales.Data[group]) - 127
-			for _, pair := range blocks.Data[group*mxfp4Block/2 : (group+1)*mxfp4Block/2] {
-				for _, nibble := range []byte{pair & 15, pair >> 4} {
-					value := float32(math.Ldexp(e2m1[nibble], exponent))
-					data = binary.LittleEndian.AppendUint16(data, uint16(math.Float32bits(value)>>16))
-				}
-			}
-		}
-		matrices[i] = weights.Tensor{Name: name + "_blocks", DType: "BF16", Shape: []int{out, in}, Data: data}
+	m := mxfp4{blocks: blocks.Data, scales: scales.Data, out: out, groups: groups, in: in}
+	if !b.borrow {
+		m.blocks, m.scales = slices.Clone(m.blocks), slices.Clone(m.scales)
 	}
-	return matrices
+	return m, true
 }

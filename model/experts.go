@@ -27,7 +27,9 @@ func (r *run) experts(layer int, e *experts, routed, in kernels.Buffer) kernels.
 			}
 		}
 		if len(rows) > 0 {
-			r.addExpert(out, in, &e.each[expert], e.limit, rows, weights)
+			m, release := e.expert(r.device, expert)
+			r.addExpert(out, in, m, e.limit, rows, weights)
+			release()
 		}
 	}
 	if e.shared != nil {

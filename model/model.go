@@ -45,40 +45,66 @@ func plan(ctx context.Context, files weights.Files) (Estimate, error) {
 		return Estimate{}, err
 	}
 	estimate.Files = append(estimate.Files, names...)
-	if storage, ok := storageTypes[storedDType(c)]; ok {
-		estimate.WeightBytes = a.matrixElements() * int64(storage.Size())
-	}
+	a.estimate(&estimate, storedDType(c), c.object("quantization_config") != nil)
 	return estimate, nil
 }
 
-// matrixElements counts the elements of all matrices; vectors do not matter beside them.
-func (a *architecture) matrixElements() int64 {
-	total := int64(0)
-	count := func(l *linear) { total += int64(l.out) * int64(l.in) }
-	a.eachLinear(count)
+// estimate fills in the memory of the matrices, stored in the given type ("" for unknown),
+// and of a cache. Stacked experts are packed when the checkpoint is quantized.
+func (a *architecture) estimate(e *Estimate, stored string, packed bool) {
+	plain, stacked := a.matrixElements()
+	if storage, ok := storageTypes[stored]; ok {
+		e.StoredDType = stored
+		if packed {
+			e.PackedBytes = stacked/2 + stacked/mxfp4Block
+			stacked = 0
+		}
+		e.WeightBytes = e.PackedBytes + (plain+stacked)*int64(storage.Size())
+	}
+	for i := range a.blocks {
+		b := &a.blocks[i]
+		switch {
+		case b.recurrent != nil:
+			r := b.recurrent
+			e.FixedBytes += 4 * int64((r.kernel-1)*r.channels()+r.valueHeads*r.keyDim*r.valueDim)
+		case !b.attention.shares:
+			e.TokenBytes += 4 * 2 * int64(b.attention.keyWidth())
+		}
+	}
+}
+
+// mostElements is more than any machine holds; counts stop there before they overflow.
+const mostElements = 1 << 56
+
+// matrixElements counts the elements of all matrices, those of stacked experts apart;
+// vectors do not matter beside them.
+func (a *architecture) matrixElements() (plain, stacked int64) {
+	add := func(total *int64, parts ...*linear) {
+		for _, l := range parts {
+			*total = min(*total+int64(l.out)*int64(l.in), mostElements)
+		}
+	}
+	a.eachLinear(func(l *linear) { add(&plain, l) })
 	for i := range a.blocks {
 		if fused := a.blocks[i].attention.fused; fused != nil {
-			count(fused)
+			add(&plain, fused)
 		}
 		if gated := a.blocks[i].attention.queryGate; gated != nil {
-			count(gated)
+			add(&plain, gated)
 		}
 		if recurrent := a.blocks[i].recurrent; recurrent != nil && recurrent.fusedGate != "" {
-			count(recurrent.mixed)
-			count(recurrent.gate)
+			add(&plain, recurrent.mixed, recurrent.gate, recurrent.beta, recurrent.decay)
 		}
 		if e := a.blocks[i].anyExperts(); e != nil && e.stacked != nil {
 			for j := range e.each {
-				count(e.each[j].gate)
-				count(e.each[j].up)
-				count(e.each[j].down)
+				add(&stacked, e.each[j].gate, e.each[j].up, e.each[j].down)
 			}
 		}
 	}
 	if !a.head.tied {
-		count(a.head.output)
+		add(&plain, a.head.output)
 	}
-	return total
+	return plain, stacked
 }
 
 func load(ctx context.Context, files weights.Files, options Options) (*Model, error) {
@@ -94,7 +120,7 @@ func load(ctx context.Context, files weights.Files, options Options) (*Model, er
 	if err != nil {
 		return nil, err
 	}
-	b := &binder{device: options.Device, borrow: options.Borrow}
+	b := &binder{device: options.Device, borrow: options.Borrow, experts: newExpertCache(options.ExpertBytes)}
 	if options.DType != "" && options.DType != "auto" {
 		wanted, ok := storageTypes[options.DType]
 		if !ok {
