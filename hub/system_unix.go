@@ -30,13 +30,3 @@ func freeDisk(folder string) (int64, error) {
 }
 
 func isDiskFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
-
-// syncFolder makes a rename in folder last through a power cut.
-func syncFolder(folder string) error {
-	file, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return file.Sync()
-}

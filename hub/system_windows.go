@@ -33,6 +33,3 @@ func freeDisk(folder string) (int64, error) {
 func isDiskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
-
-// syncFolder does nothing: Windows journals renames and cannot flush a folder.
-func syncFolder(string) error { return nil }

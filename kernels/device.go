@@ -68,7 +68,8 @@ type Weight struct {
 
 	f32 []float32 // exactly one of f32 and u16 is set on the CPU device
 	u16 []uint16
-	ptr uintptr // other devices
+	//lint:ignore U1000 set by devices that a build tag adds
+	ptr uintptr
 }
 
 // Bytes returns the size of the weight in device memory.

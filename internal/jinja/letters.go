@@ -146,7 +146,7 @@ func splitLines(s string, keepEnds bool) []string {
 		if end < 0 {
 			return append(lines, s)
 		}
-		next := end + len("\n")
+		var next int
 		switch first, _ := cutFirst(s[end:]); {
 		case strings.HasPrefix(s[end:], "\r\n"):
 			next = end + 2

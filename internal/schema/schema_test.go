@@ -166,7 +166,7 @@ func TestBodyProblems(t *testing.T) {
 		`{"type":"json_invalid","loc":["body",7],"msg":"JSON decode error","input":{},"ctx":{"error":"Expecting ',' delimiter"}}`: InvalidJSON(&pyjson.SyntaxError{Message: "Expecting ',' delimiter", Offset: 7}),
 	} {
 		if got := string(AppendDetail(nil, []Problem{p})); got != one(want) {
-			t.Error(fmt.Sprintf("got %s\nwant %s", got, one(want)))
+			t.Errorf("got %s\nwant %s", got, one(want))
 		}
 	}
 }
