@@ -43,15 +43,24 @@ func OpenFS(name string, files fs.FS) (Snapshot, error) {
 	return e, nil
 }
 
+// Name implements Snapshot.
 func (e *embedded) Name() string      { return e.name }
+
+// Commit implements Snapshot.
 func (e *embedded) Commit() string    { return "" }
+
+// Close implements Snapshot.
 func (e *embedded) Close() error      { return nil }
+
+// Files implements Snapshot.
 func (e *embedded) Files() []FileInfo { return slices.Clone(e.list) }
 
+// Has implements Snapshot.
 func (e *embedded) Has(path string) bool {
 	return slices.ContainsFunc(e.list, func(file FileInfo) bool { return file.Path == path })
 }
 
+// Read implements Snapshot.
 func (e *embedded) Read(ctx context.Context, path string) ([]byte, func(), error) {
 	if err := e.Fetch(ctx, []string{path}); err != nil {
 		return nil, nil, err
@@ -66,4 +75,5 @@ func (e *embedded) Read(ctx context.Context, path string) ([]byte, func(), error
 	return data, func() {}, err
 }
 
+// Fetch implements Snapshot.
 func (e *embedded) Fetch(ctx context.Context, paths []string) error { return allPresent(ctx, e, paths) }

@@ -30,10 +30,16 @@ func OpenFolder(dir string) (Snapshot, error) {
 	return &folder{dir: dir}, nil
 }
 
+// Name implements Snapshot.
 func (f *folder) Name() string   { return f.dir }
+
+// Commit implements Snapshot.
 func (f *folder) Commit() string { return "" }
+
+// Close implements Snapshot.
 func (f *folder) Close() error   { return nil }
 
+// Files implements Snapshot.
 func (f *folder) Files() []FileInfo {
 	var list []FileInfo
 	_ = filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
@@ -53,6 +59,7 @@ func (f *folder) Files() []FileInfo {
 
 func (f *folder) local(path string) string { return filepath.Join(f.dir, filepath.FromSlash(path)) }
 
+// Has implements Snapshot.
 func (f *folder) Has(path string) bool {
 	if !safePath(path) {
 		return false
@@ -61,6 +68,7 @@ func (f *folder) Has(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// Read implements Snapshot.
 func (f *folder) Read(ctx context.Context, path string) ([]byte, func(), error) {
 	if err := f.Fetch(ctx, []string{path}); err != nil {
 		return nil, nil, err
@@ -68,6 +76,7 @@ func (f *folder) Read(ctx context.Context, path string) ([]byte, func(), error) 
 	return readLocal(f.local(path), false)
 }
 
+// Fetch implements Snapshot.
 func (f *folder) Fetch(ctx context.Context, paths []string) error { return allPresent(ctx, f, paths) }
 
 // allPresent is Fetch where every file is local.

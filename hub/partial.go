@@ -90,9 +90,11 @@ func (p *partial) reset(header []byte) error {
 	return err
 }
 
+// WriteAt implements io.WriterAt.
 func (p *partial) WriteAt(data []byte, offset int64) (int, error) {
 	return p.content.WriteAt(data, offset)
 }
+// ReadAt implements io.ReaderAt.
 func (p *partial) ReadAt(data []byte, offset int64) (int, error) {
 	return p.content.ReadAt(data, offset)
 }

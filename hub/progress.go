@@ -21,8 +21,13 @@ type Reporter interface {
 
 type silent struct{}
 
+// Started implements Reporter.
 func (silent) Started(string, int64, int64) {}
+
+// Received implements Reporter.
 func (silent) Received(string, int64)       {}
+
+// Finished implements Reporter.
 func (silent) Finished(string, error)       {}
 
 const (
@@ -64,6 +69,7 @@ type progress struct {
 	drawn  time.Time // of the bar, zero if the line is empty
 }
 
+// Started implements Reporter.
 func (p *progress) Started(name string, size, have int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,6 +84,7 @@ func (p *progress) Started(name string, size, have int64) {
 	}
 }
 
+// Received implements Reporter.
 func (p *progress) Received(name string, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,6 +103,7 @@ func (p *progress) Received(name string, bytes int64) {
 	}
 }
 
+// Finished implements Reporter.
 func (p *progress) Finished(name string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

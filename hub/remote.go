@@ -24,15 +24,22 @@ func (c *Client) newRemote(about subject, commit string, files map[string]entry,
 	return &remote{client: c, repo: about.repo, commit: commit, files: files, listed: listed}
 }
 
+// Name implements Snapshot.
 func (r *remote) Name() string   { return r.repo }
+
+// Commit implements Snapshot.
 func (r *remote) Commit() string { return r.commit }
+
+// Close implements Snapshot.
 func (r *remote) Close() error   { return nil }
 
+// Has implements Snapshot.
 func (r *remote) Has(path string) bool {
 	_, ok := r.files[path]
 	return ok
 }
 
+// Files implements Snapshot.
 func (r *remote) Files() []FileInfo {
 	list := make([]FileInfo, 0, len(r.files))
 	for _, file := range r.files {

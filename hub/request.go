@@ -166,6 +166,7 @@ type watchedBody struct {
 	wrap  func(error) error
 }
 
+// Read implements io.ReadCloser.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	if n > 0 {
@@ -177,6 +178,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close implements io.ReadCloser.
 func (b *watchedBody) Close() error {
 	b.watch.stop()
 	return b.body.Close()

@@ -111,7 +111,10 @@ func (r *remote) stream(ctx context.Context, file entry) ([]byte, func(), error)
 // ram is a target in memory.
 type ram []byte
 
+// WriteAt implements io.WriterAt.
 func (m ram) WriteAt(data []byte, offset int64) (int, error) { return copy(m[offset:], data), nil }
+
+// ReadAt implements io.ReaderAt.
 func (m ram) ReadAt(data []byte, offset int64) (int, error)  { return copy(data, m[offset:]), nil }
 
 // storageError tells a full disk from a cache that cannot be written. It passes nil and errors that are explained already.

@@ -21,6 +21,7 @@ type PatternError struct {
 	Reason   string
 }
 
+// Error implements error.
 func (e *PatternError) Error() string {
 	return fmt.Sprintf("%s: pattern %q: %s; patterns are RE2 regular expressions, without look-around and back-references",
 		e.Variable, e.Pattern, e.Reason)
@@ -32,6 +33,7 @@ type UnknownSourceError struct {
 	Suggestions   []string // known sources of the model with a similar name, best first
 }
 
+// Error implements error.
 func (e *UnknownSourceError) Error() string {
 	text := fmt.Sprintf("no released source %s for model %s", e.Source, e.Model)
 	if len(e.Suggestions) > 0 {

@@ -127,8 +127,13 @@ func (m *matchSet) add(text string, index int) {
 	}
 }
 
+// Len implements sort.Interface.
 func (m *matchSet) Len() int           { return len(m.texts) }
+
+// Less implements sort.Interface.
 func (m *matchSet) Less(i, j int) bool { return m.texts[i] < m.texts[j] }
+
+// Swap implements sort.Interface.
 func (m *matchSet) Swap(i, j int) {
 	m.texts[i], m.texts[j] = m.texts[j], m.texts[i]
 	m.indexes[i], m.indexes[j] = m.indexes[j], m.indexes[i]

@@ -49,6 +49,7 @@ func commands() []command {
 // usageError is a mistake on the command line: exit code 2.
 type usageError struct{ text string }
 
+// Error implements error.
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
