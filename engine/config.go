@@ -96,6 +96,7 @@ const (
 	noTimeout          = 0
 	autoDType          = "auto"
 	defaultSAEType     = "float32"
+	halfDType          = "bfloat16" // the storage type of two bytes that loses least
 )
 
 // withDefaults fills in what the operator left open and caps the token limits.

@@ -278,3 +278,27 @@ func TestModelThatCannotFitIsRefusedWithNumbers(t *testing.T) {
 		t.Error("a load error is for the operator and has no code")
 	}
 }
+
+// TestHalfTheMemoryIsNamed has room for the weights in 16 bits and not in 32.
+func TestHalfTheMemoryIsNamed(t *testing.T) {
+	config, _ := tinyConfig(t)
+	need, err := New(config).Requirements(t.Context())
+	if err != nil || need.DType != "float32" || need.HalfBytes*2 != need.WeightBytes || need.TokenBytes == 0 {
+		t.Fatalf("%+v, %v", need, err)
+	}
+	config.MemoryBytes = need.WeightBytes - 1
+	err = New(config).Load(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "set MODEL_DTYPE=bfloat16, with which they take "+size(need.HalfBytes)) {
+		t.Errorf("got %v", err)
+	}
+	config.ModelDType = "bfloat16"
+	e := New(config)
+	defer e.Close()
+	if err := e.Load(t.Context()); err != nil {
+		t.Errorf("in 16 bits: %v", err)
+	}
+	config.MemoryBytes = need.HalfBytes - 1
+	if err := New(config).Load(t.Context()); err == nil || strings.Contains(err.Error(), "MODEL_DTYPE") {
+		t.Errorf("a remedy that does not help: %v", err)
+	}
+}

@@ -98,10 +98,11 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.fetch(ctx, files); err != nil {
+	need, err := e.fetch(ctx, files)
+	if err != nil {
 		return nil, err
 	}
-	if err := e.read(ctx, w, files); err != nil {
+	if err := e.read(ctx, w, files, need); err != nil {
 		return nil, err
 	}
 	e.origins(w, files)
@@ -142,30 +143,30 @@ func (e *Engine) open(ctx context.Context, w *world) (hub.Snapshot, error) {
 }
 
 // fetch plans the load, refuses a model that cannot fit, and makes its files local.
-func (e *Engine) fetch(ctx context.Context, files hub.Snapshot) error {
+func (e *Engine) fetch(ctx context.Context, files hub.Snapshot) (need Requirements, err error) {
 	end := e.phase("plan")
-	need, err := e.require(ctx, files)
+	need, err = e.require(ctx, files)
 	end()
 	if err != nil {
-		return err
+		return need, err
 	}
 	e.config.Logger.Info("loading model", "model", e.modelName(), "family", need.Family,
 		"download", size(need.DownloadBytes), "memory", size(need.WeightBytes))
 	if err := need.Fits(); err != nil {
-		return err
+		return need, err
 	}
 	defer e.phase("download")()
 	err = files.Fetch(ctx, need.Files)
 	switch hub.KindOf(err) {
 	case hub.NoSpace, hub.Unwritable: // reading still works without a cache
 		e.config.Logger.Warn("the model cannot be cached", "because", err)
-		return nil
+		return need, nil
 	}
-	return err
+	return need, err
 }
 
 // read loads tokenizer and weights side by side.
-func (e *Engine) read(ctx context.Context, w *world, files hub.Snapshot) error {
+func (e *Engine) read(ctx context.Context, w *world, files hub.Snapshot, need Requirements) error {
 	var both sync.WaitGroup
 	var tokenizerErr, modelErr error
 	var releases []func()
@@ -175,7 +176,8 @@ func (e *Engine) read(ctx context.Context, w *world, files hub.Snapshot) error {
 	})
 	both.Go(func() {
 		defer e.phase("weights")()
-		w.model, modelErr = model.Load(ctx, files, model.Options{Device: e.config.Device, DType: e.config.ModelDType, Borrow: e.config.Borrow})
+		w.model, modelErr = model.Load(ctx, files, model.Options{Device: e.config.Device, DType: e.config.ModelDType, Borrow: e.config.Borrow,
+			ExpertBytes: need.expertBytes()})
 	})
 	both.Wait()
 	for _, release := range releases {

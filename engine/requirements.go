@@ -19,9 +19,16 @@ type Requirements struct {
 	Model  string
 	Family string
 	Files  []string // of the model, to be made local
-	// DownloadBytes is what of them is not cached yet; WeightBytes the memory of the weights,
-	// 0 where it cannot be told.
+	// DownloadBytes is what of them is not cached yet; WeightBytes the memory of the weights
+	// as DType, which is the configured type with "auto" resolved, "" when it is unknown.
 	DownloadBytes, WeightBytes int64
+	DType                      string
+	// HalfBytes is the memory of the weights as bfloat16, 0 when that is not less. PackedBytes
+	// is the part of WeightBytes that are experts in MXFP4, of which a few are widened.
+	HalfBytes, PackedBytes int64
+	// TokenBytes is the memory of the keys and values of a token, FixedBytes that of each
+	// sequence besides.
+	TokenBytes, FixedBytes int64
 	// Sources is how many configured sources will be resident; SourceBytes the size of their
 	// files, an upper bound of their memory; SourceDownloadBytes what is not cached of them.
 	Sources                          int
@@ -76,13 +83,19 @@ func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements,
 	if err != nil {
 		return need, err
 	}
-	need.Family, need.WeightBytes, need.Files = plan.Family, plan.WeightBytes, plan.Files
+	need.Family, need.Files, need.TokenBytes, need.FixedBytes = plan.Family, plan.Files, plan.TokenBytes, plan.FixedBytes
+	need.WeightBytes, need.PackedBytes = plan.WeightBytesAs(e.config.ModelDType), plan.PackedBytes
+	if need.DType = resolveDType(e.config.ModelDType, plan.StoredDType); need.DType != halfDType && plan.StoredDType != "" {
+		if half := plan.WeightBytesAs(halfDType); half < need.WeightBytes {
+			need.HalfBytes = half
+		}
+	}
 	for _, file := range wantedOf(tokenizerFiles(new(tokenizer.Files)), files.Has) {
 		need.Files = append(need.Files, file.path)
 	}
 	total, missing := sizes(files, need.Files)
 	need.DownloadBytes = missing
-	if need.WeightBytes == 0 {
+	if need.WeightBytes == 0 { // a configuration that does not state the type of the weights
 		need.WeightBytes = total
 	}
 	return need, nil
@@ -117,10 +130,34 @@ func (r Requirements) Fits() error {
 	if r.MemoryBytes == 0 || r.WeightBytes <= r.MemoryBytes {
 		return nil
 	}
-	return fmt.Errorf("%s needs %s of memory for its weights, but only %s are available: "+
-		"choose a smaller model, set MODEL_DTYPE=bfloat16, or give the process more memory",
-		r.Model, size(r.WeightBytes), size(r.MemoryBytes))
+	remedy := "choose a smaller model or give the process more memory"
+	if r.HalfFits() {
+		remedy = fmt.Sprintf("set MODEL_DTYPE=bfloat16, with which they take %s, ", size(r.HalfBytes)) + remedy
+	}
+	return fmt.Errorf("%s needs %s of memory for its weights%s, but only %s are available: %s",
+		r.Model, size(r.WeightBytes), r.as(), size(r.MemoryBytes), remedy)
 }
+
+// HalfFits reports whether the weights would fit as bfloat16, and only then.
+func (r Requirements) HalfFits() bool {
+	return r.WeightBytes > r.MemoryBytes && r.HalfBytes > 0 && r.HalfBytes <= r.MemoryBytes
+}
+
+// as names the storage type of the weights, if it is known.
+func (r Requirements) as() string {
+	if r.DType == "" || r.DType == autoDType {
+		return ""
+	}
+	return " as " + r.DType
+}
+
+// Left is the memory that stays when the weights are loaded; 0 when none does or that
+// cannot be told.
+func (r Requirements) Left() int64 { return max(r.MemoryBytes-r.WeightBytes, 0) }
+
+// expertBytes is the memory for experts widened from MXFP4: half of what stays, at least
+// a gibibyte.
+func (r Requirements) expertBytes() int64 { return max(r.Left()/2, 1<<30) }
 
 // sizes adds up files of a snapshot, and those of them that are not local yet.
 func sizes(files hub.Snapshot, paths []string) (total, missing int64) {

@@ -33,13 +33,15 @@ type report struct {
 	Model         string   `json:"model,omitempty"`
 	Needs         string   `json:"needs,omitempty"`
 	Problem       string   `json:"problem,omitempty"`
+
+	Requirements *modelReport `json:"requirements,omitempty"`
 }
 
 func runDoctor(ctx context.Context, w *World, args []string) error {
 	f := newFlags("doctor", "[MODEL] [flags]", `
 Checks what npinf will meet on this machine: the CPU path, threads and memory, where the Hugging Face
 token comes from (it is not shown), the cache and whether the hub can be reached. With MODEL also what it
-needs and whether that fits. Exits 1 when the model cannot be served here.`)
+takes (weights, keys and values of a token, sources) and what fits. Exits 1 when the model cannot be served here.`)
 	s, warnings, err := configure(w, f, args)
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func (st *station) examine(ctx context.Context, offline bool, model string) repo
 	}
 	if model != "" {
 		r.Model = model
-		r.Needs, r.Problem = st.needs(ctx)
+		r.Requirements, r.Needs, r.Problem = st.examineModel(ctx)
 	}
 	return r
 }
@@ -113,18 +115,6 @@ func (st *station) askHub(ctx context.Context) string {
 		return err.Error()
 	}
 	return "reachable"
-}
-
-// needs says what the configured model takes, and why it cannot be served if so.
-func (st *station) needs(ctx context.Context) (text, problem string) {
-	requirements, err := engine.New(st.config).Requirements(ctx)
-	if err != nil {
-		return "", err.Error()
-	}
-	if err := requirements.Fits(); err != nil {
-		problem = err.Error()
-	}
-	return requirements.String(), problem
 }
 
 func (r report) print(out io.Writer, warnings []string) error {
@@ -144,8 +134,8 @@ func (r report) print(out io.Writer, warnings []string) error {
 	if r.Model != "" {
 		line("model", "%s", r.Model)
 	}
-	if r.Needs != "" {
-		line("needs", "%s", r.Needs)
+	if r.Requirements != nil {
+		r.Requirements.print(line)
 	}
 	for _, w := range warnings {
 		line("note", "%s", w)

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"npinf/engine"
+)
+
+// modelReport is what doctor says about a model on this machine. Bytes are of memory unless
+// their name says otherwise.
+type modelReport struct {
+	Family        string `json:"family"`
+	DType         string `json:"dtype"`
+	WeightBytes   int64  `json:"weight_bytes"`
+	PackedBytes   int64  `json:"packed_expert_bytes,omitempty"`
+	HalfBytes     int64  `json:"weight_bytes_as_bfloat16,omitempty"`
+	TokenBytes    int64  `json:"kv_bytes_per_token"`
+	SequenceBytes int64  `json:"state_bytes_per_sequence,omitempty"`
+	Sources       int    `json:"sources"`
+	SourceBytes   int64  `json:"source_bytes"`
+	DownloadBytes int64  `json:"download_bytes"`
+	LeftBytes     int64  `json:"memory_left_bytes"`
+	Fits          bool   `json:"fits"`
+	// SourcesThatFit beside the weights, when they have the average size.
+	SourcesThatFit int `json:"sources_that_fit"`
+}
+
+// examineModel says what the configured model takes, and why it cannot be served if so.
+func (st *station) examineModel(ctx context.Context) (r *modelReport, text, problem string) {
+	need, err := engine.New(st.config).Requirements(ctx)
+	if err != nil {
+		return nil, "", err.Error()
+	}
+	if err := need.Fits(); err != nil {
+		problem = err.Error()
+	}
+	r = &modelReport{
+		Family: need.Family, DType: need.DType, WeightBytes: need.WeightBytes, PackedBytes: need.PackedBytes, HalfBytes: need.HalfBytes,
+		TokenBytes: need.TokenBytes, SequenceBytes: need.FixedBytes, Sources: need.Sources, SourceBytes: need.SourceBytes,
+		DownloadBytes: need.DownloadBytes + need.SourceDownloadBytes, LeftBytes: need.Left(), Fits: problem == "", SourcesThatFit: need.Sources,
+	}
+	if need.Sources > 0 && need.SourceBytes > 0 && need.MemoryBytes > 0 {
+		r.SourcesThatFit = min(need.Sources, int(need.Left()/max(need.SourceBytes/int64(need.Sources), 1)))
+	}
+	return r, need.String(), problem
+}
+
+// print adds the lines about a model to doctor's table.
+func (r *modelReport) print(line func(name, format string, args ...any)) {
+	packed := ""
+	if r.PackedBytes > 0 {
+		packed = fmt.Sprintf(", of which %s are experts in MXFP4, widened when they are chosen", bytesText(r.PackedBytes))
+	}
+	line("family", "%s", r.Family)
+	line("weights", "%s as %s%s", bytesText(r.WeightBytes), r.DType, packed)
+	state := ""
+	if r.SequenceBytes > 0 {
+		state = fmt.Sprintf(", and %s per sequence", bytesText(r.SequenceBytes))
+	}
+	line("kv cache", "%s per token%s: %s for 1000 tokens", bytesText(r.TokenBytes), state, bytesText(1000*r.TokenBytes+r.SequenceBytes))
+	if r.Sources > 0 {
+		line("sources", "%d, at most %s of memory", r.Sources, bytesText(r.SourceBytes))
+	} else {
+		line("sources", "none configured")
+	}
+	line("download", "%s", bytesText(r.DownloadBytes))
+	line("fits", "%s", r.verdict())
+}
+
+// verdict says what fits beside the weights, and what could be done about the rest.
+func (r *modelReport) verdict() string {
+	if !r.Fits {
+		return "no"
+	}
+	text := "yes"
+	if r.LeftBytes > 0 {
+		text += fmt.Sprintf("; %s stay for sources and requests", bytesText(r.LeftBytes))
+	}
+	if r.SourcesThatFit < r.Sources {
+		text += fmt.Sprintf("; only about %d of the %d sources: start with --max-loaded-saes %d, fewer sets, or --sae-dtype bfloat16",
+			r.SourcesThatFit, r.Sources, max(r.SourcesThatFit, 1))
+		if r.HalfBytes > 0 {
+			text += fmt.Sprintf(", or --model-dtype bfloat16, with which the weights take %s", bytesText(r.HalfBytes))
+		}
+	}
+	return text
+}
