@@ -19,7 +19,7 @@ type family struct {
 // type stands beside the text model's.
 var families = []family{
 	{types: []string{"gpt2"}, describe: describeGPT2},
-	{types: []string{"llama"}, describe: describeLlama},
+	{types: []string{"llama"}, describe: llama.describe},
 	{types: []string{"mistral"}, describe: describeMistral},
 	{types: []string{"qwen2"}, describe: describeQwen2},
 	{types: []string{"qwen3"}, describe: describeQwen3},
