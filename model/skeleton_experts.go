@@ -9,16 +9,16 @@ import (
 // mixture is what the sparse families vary about their experts. Names are relative to
 // "layers.<layer>.".
 type mixture struct {
-	prefix, router   string // "mlp." and "gate"
-	gate, up, down   string
-	count, inner     int
-	chosen           int
-	activation       kernels.Activation
-	softmaxFirst     bool
-	renormalize      bool
-	stacked          *stackedExperts // names relative to prefix
-	routerBias, bias bool
-	limit            float32
+	prefix, router string // "mlp." and "gate"
+	gate, up, down string
+	count, inner   int
+	chosen         int
+	activation     kernels.Activation
+	softmaxFirst   bool
+	renormalize    bool
+	stacked        *stackedExperts // names relative to prefix
+	routerBias     bool
+	limit          float32
 }
 
 // put replaces a layer's MLP by experts.

@@ -128,7 +128,7 @@ func (m *matchSet) add(text string, index int) {
 }
 
 // Len implements sort.Interface.
-func (m *matchSet) Len() int           { return len(m.texts) }
+func (m *matchSet) Len() int { return len(m.texts) }
 
 // Less implements sort.Interface.
 func (m *matchSet) Less(i, j int) bool { return m.texts[i] < m.texts[j] }

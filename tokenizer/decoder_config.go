@@ -114,7 +114,7 @@ func (b *decoderBuilder) addStrip(c component) error {
 		return err
 	}
 	if utf8.RuneCountInString(settings.Content) != 1 {
-		return fmt.Errorf("Strip: content %q is not one character", settings.Content)
+		return fmt.Errorf("%s: content %q is not one character", c.kind, settings.Content)
 	}
 	if b.fused && settings.Stop == 0 {
 		b.stages = append(b.stages, func() stage { return &stripFront{settings.Content, settings.Start} })

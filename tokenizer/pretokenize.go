@@ -232,10 +232,10 @@ func parseMetaspace(c component) (metaspace, error) {
 		m.scheme = "never"
 	}
 	if m.scheme != "always" && m.scheme != "first" && m.scheme != "never" {
-		return m, fmt.Errorf("Metaspace: prepend_scheme %q is not supported", m.scheme)
+		return m, fmt.Errorf("%s: prepend_scheme %q is not supported", c.kind, m.scheme)
 	}
 	if utf8.RuneCountInString(m.Replacement) != 1 {
-		return m, fmt.Errorf("Metaspace: replacement %q is not one character", m.Replacement)
+		return m, fmt.Errorf("%s: replacement %q is not one character", c.kind, m.Replacement)
 	}
 	return m, nil
 }
