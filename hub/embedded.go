@@ -44,13 +44,13 @@ func OpenFS(name string, files fs.FS) (Snapshot, error) {
 }
 
 // Name implements Snapshot.
-func (e *embedded) Name() string      { return e.name }
+func (e *embedded) Name() string { return e.name }
 
 // Commit implements Snapshot.
-func (e *embedded) Commit() string    { return "" }
+func (e *embedded) Commit() string { return "" }
 
 // Close implements Snapshot.
-func (e *embedded) Close() error      { return nil }
+func (e *embedded) Close() error { return nil }
 
 // Files implements Snapshot.
 func (e *embedded) Files() []FileInfo { return slices.Clone(e.list) }

@@ -31,13 +31,13 @@ func OpenFolder(dir string) (Snapshot, error) {
 }
 
 // Name implements Snapshot.
-func (f *folder) Name() string   { return f.dir }
+func (f *folder) Name() string { return f.dir }
 
 // Commit implements Snapshot.
 func (f *folder) Commit() string { return "" }
 
 // Close implements Snapshot.
-func (f *folder) Close() error   { return nil }
+func (f *folder) Close() error { return nil }
 
 // Files implements Snapshot.
 func (f *folder) Files() []FileInfo {

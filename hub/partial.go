@@ -94,6 +94,7 @@ func (p *partial) reset(header []byte) error {
 func (p *partial) WriteAt(data []byte, offset int64) (int, error) {
 	return p.content.WriteAt(data, offset)
 }
+
 // ReadAt implements io.ReaderAt.
 func (p *partial) ReadAt(data []byte, offset int64) (int, error) {
 	return p.content.ReadAt(data, offset)

@@ -25,10 +25,10 @@ type silent struct{}
 func (silent) Started(string, int64, int64) {}
 
 // Received implements Reporter.
-func (silent) Received(string, int64)       {}
+func (silent) Received(string, int64) {}
 
 // Finished implements Reporter.
-func (silent) Finished(string, error)       {}
+func (silent) Finished(string, error) {}
 
 const (
 	barInterval = 100 * time.Millisecond

@@ -25,13 +25,13 @@ func (c *Client) newRemote(about subject, commit string, files map[string]entry,
 }
 
 // Name implements Snapshot.
-func (r *remote) Name() string   { return r.repo }
+func (r *remote) Name() string { return r.repo }
 
 // Commit implements Snapshot.
 func (r *remote) Commit() string { return r.commit }
 
 // Close implements Snapshot.
-func (r *remote) Close() error   { return nil }
+func (r *remote) Close() error { return nil }
 
 // Has implements Snapshot.
 func (r *remote) Has(path string) bool {

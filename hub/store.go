@@ -115,7 +115,7 @@ type ram []byte
 func (m ram) WriteAt(data []byte, offset int64) (int, error) { return copy(m[offset:], data), nil }
 
 // ReadAt implements io.ReaderAt.
-func (m ram) ReadAt(data []byte, offset int64) (int, error)  { return copy(data, m[offset:]), nil }
+func (m ram) ReadAt(data []byte, offset int64) (int, error) { return copy(data, m[offset:]), nil }
 
 // storageError tells a full disk from a cache that cannot be written. It passes nil and errors that are explained already.
 func (c *Client) storageError(about subject, err error) error {
