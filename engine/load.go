@@ -98,6 +98,10 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 	if err != nil {
 		return nil, err
 	}
+	locals, err := e.localSources(ctx, w) // before the download, so that a mistyped place costs nothing
+	if err != nil {
+		return nil, err
+	}
 	need, err := e.fetch(ctx, files)
 	if err != nil {
 		return nil, err
@@ -109,7 +113,7 @@ func (e *Engine) build(ctx context.Context) (built *world, err error) {
 	e.prepareGeneration(w)
 	e.offerPersona(w)
 	end = e.phase("sources")
-	err = e.offerSources(ctx, w)
+	err = e.offerSources(w, locals)
 	end()
 	if err != nil {
 		return nil, err
@@ -213,11 +217,7 @@ func resolveDType(configured, stored string) string {
 }
 
 // offerSources finds out which sources requests may name and makes room for them.
-func (e *Engine) offerSources(ctx context.Context, w *world) error {
-	locals, err := e.localSources(ctx, w)
-	if err != nil {
-		return err
-	}
+func (e *Engine) offerSources(w *world, locals []LocalSource) (err error) {
 	config := e.effective()
 	if w.catalogue, err = newCatalogue(&config, locals, w.info.Layers); err != nil {
 		return err

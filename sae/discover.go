@@ -144,7 +144,11 @@ func (s *search) nothing() error {
 				folders[at], names = true, append(names, at)
 			}
 		}
-		return fmt.Errorf("%s has no %s%s", s.Name, s.Below, didYouMean(Similar(s.Below, names)))
+		hint := didYouMean(Similar(s.Below, names))
+		if hint == "" && len(names) > 0 {
+			hint = "; it has " + strings.Join(names[:min(len(names), 5)], ", ")
+		}
+		return fmt.Errorf("%s has no %s%s", s.Name, s.Below, hint)
 	}
 	where := strings.TrimSuffix(s.Name+"/"+s.Below, "/")
 	if len(s.found.Skipped) > 0 {
