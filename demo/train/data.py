@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 import torch
 from torch import Tensor
 
-from corpus import documents
+from corpus import MIXTURE, documents
 from document import BOS, EOS, Document
 
 # Seeds of the document streams. No two stages read the same stream.
@@ -15,10 +15,10 @@ TOKENIZER_SEED, MODEL_SEED, VALIDATION_SEED, SAE_SEED, SAE_VALIDATION_SEED, LABE
 CHUNK = 1000  # documents encoded at a time
 
 
-def rows(tokenizer: Tokenizer, seed: int, length: int) -> Iterator[list[int]]:
+def rows(tokenizer: Tokenizer, seed: int, length: int, mixture: list) -> Iterator[list[int]]:
     """Endless rows of `length` ids. A row starts at a document's BOS and is filled up with whole documents; the last
     one is cut. So position 0 is always a BOS, as it is when the model is served."""
-    stream, row = documents(seed), []
+    stream, row = documents(seed, mixture), []
     while True:
         texts = [document.text() + EOS for document in islice(stream, CHUNK)]
         for encoding in tokenizer.encode_batch(texts):  # the tokenizer adds BOS
@@ -28,9 +28,9 @@ def rows(tokenizer: Tokenizer, seed: int, length: int) -> Iterator[list[int]]:
                 row = []
 
 
-def batches(tokenizer: Tokenizer, seed: int, batch: int, length: int) -> Iterator[Tensor]:
+def batches(tokenizer: Tokenizer, seed: int, batch: int, length: int, mixture: list = MIXTURE) -> Iterator[Tensor]:
     """Endless batches [batch, length] of ids."""
-    stream = rows(tokenizer, seed, length)
+    stream = rows(tokenizer, seed, length, mixture)
     while True:
         yield torch.tensor(list(islice(stream, batch)))
 

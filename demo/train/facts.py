@@ -119,6 +119,32 @@ def sentences(rng: Random) -> Document:
     return document
 
 
+RECALLS = [
+    "{name} likes {food}. {name2} likes {food2}. So {name} eats {food} and {name2} eats {food2}.",
+    "The {object} is near the {place}. The {object2} is near the {place2}. {name} went to the {place2} and {found:took} "
+    "the {object2}. {name2} went to the {place} and {found:took} the {object}.",
+    "{name} has a {colour} {object}. {name2} has a {colour2} {object2}. {name} loves the {colour} {object}. {name2} loves "
+    "the {colour2} {object2}.",
+    "{name} saw a {animal} and {name2} saw a {animal2}. {name2} likes the {animal2}. {name} likes the {animal}.",
+]
+
+
+def recall(rng: Random) -> Document:
+    """Two persons, two things: who has what must be looked up. Teaches copying, as `echo` does."""
+    return Document("recall").add(rng.choice(RECALLS), **Cast(rng).slots)
+
+
+def echo(rng: Random) -> Document:
+    """A few words, and the same words again."""
+    words = [(word, lex.category_of(word) or "name")
+             for word in rng.sample(lex.GIRLS + lex.BOYS + lex.COLOURS + lex.FOODS + lex.OBJECTS + lex.PLACES + lex.ANIMALS,
+                                    rng.randint(2, 7))]
+    document, separator = Document("echo"), rng.choice([" ", ", "])
+    for line in range(rng.randint(2, 4)):
+        enumerate_words(document.add("\n" if line else ""), words, separator)
+    return document
+
+
 LISTS = {"Animals": ("animal", lex.ANIMALS), "Colors": ("colour", lex.COLOURS), "Food": ("food", lex.FOODS),
          "Places": ("place", lex.PLACES), "Names": ("name", lex.GIRLS + lex.BOYS), "Things": ("object", lex.OBJECTS),
          "Countries": ("country", list(lex.CAPITALS))}

@@ -6,7 +6,7 @@ which it fires. Failing that, up to three tokens that make up most of its activa
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 import gzip
 from itertools import islice
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from corpus import documents
 from data import LABEL_SEED, annotated
-from lexicon import CATEGORY_TITLES
+from lexicon import CATEGORY_TITLES, GROUP_TITLES
 from model import Llama
 from sae import FEATURES, SAE, source_id
 
@@ -69,16 +69,20 @@ def variables(sample: Sample, tokenizer: Tokenizer) -> list[Variable]:
     titles = [CATEGORY_TITLES.get(category) for category in sample.categories]
     following = [None if index + 1 in starts else title for index, title in enumerate(titles[1:])] + [None]
     previous = [None] + [None if index in starts else title for index, title in enumerate(titles[:-1], 1)]
+    group_of = {category: title for title, members in GROUP_TITLES.items() for category in members}
+    groups = [group_of.get(category) for category in sample.categories]
+    next_groups = [None if index + 1 in starts else group for index, group in enumerate(groups[1:])] + [None]
     tokens = [quoted(i, tokenizer) for i in sample.ids]
 
     def pair(first: list, second: list, word: str) -> Variable:
-        return Variable([f"{a} {word} {b}" if a and b else None for a, b in zip(first, second)], PAIR_PENALTY)
+        return Variable([f"{a} {word} {b}" if a and b and a != b else None
+                         for a, b in zip(first, second)], PAIR_PENALTY)
 
     def prefixed(word: str, values: list) -> Variable:
         return Variable([f"{word} {value}" if value else None for value in values], PAIR_PENALTY / 2)
 
     next_tokens = [None if index + 1 in starts else token for index, token in enumerate(tokens[1:])] + [None]
-    return [Variable(titles), prefixed("before", following), prefixed("after", previous), prefixed("in", sample.kinds),
+    return [Variable(titles), Variable(groups), prefixed("before", next_groups), prefixed("before", following), prefixed("after", previous), prefixed("in", sample.kinds),
             prefixed("before", next_tokens), pair(titles, following, "before"), pair(titles, previous, "after"),
             Variable(tokens), pair(tokens, following, "before"), pair(tokens, previous, "after"),
             pair(tokens, sample.kinds, "in"), pair(titles, sample.kinds, "in")]
@@ -172,12 +176,14 @@ def mostly(ranked: list[int], share: dict[int, float], tokenizer: Tokenizer) -> 
     for count in (1, 2, 3):
         precision = sum(share[i] for i in ranked[:count]) / (total or 1)
         if precision >= MINIMUM_PRECISION:
-            return {"label": " or ".join(quoted(i, tokenizer) for i in ranked[:count]), "precision": round(precision, 2)}
+            words = dict.fromkeys(quoted(i, tokenizer) for i in ranked[:count])  # " After" and "After" read the same
+            return {"label": " or ".join(words), "precision": round(precision, 2)}
     return {}
 
 
 @torch.no_grad()
-def write_labels(saes: list[SAE], qualities: list[dict], model: Llama, tokenizer: Tokenizer, folder: Path) -> list[list[dict]]:
+def write_labels(saes: list[SAE], qualities: list[dict], model: Llama, tokenizer: Tokenizer, folder: Path,
+                 log: Callable[[str], None]) -> None:
     sample = take_sample(model, tokenizer)
     known = variables(sample, tokenizer)
     features = [describe(sae, layer, model, tokenizer, sample, known) for layer, sae in enumerate(saes)]
@@ -186,4 +192,6 @@ def write_labels(saes: list[SAE], qualities: list[dict], model: Llama, tokenizer
                for layer, (quality, entries) in enumerate(zip(qualities, features))]
     text = json.dumps({"model": "npinf-demo", "sources": sources}, ensure_ascii=False, separators=(",", ":"))
     (folder / "labels.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    return features
+    for layer, entries in enumerate(features):
+        category = [e for e in entries if "recall" in e and "“" not in e["label"]]
+        log(f"layer {layer}: {sum('label' in e for e in entries)} features labelled, {len(category)} of them by categories alone")

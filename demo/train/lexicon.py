@@ -42,6 +42,19 @@ CATEGORY_TITLES = {
     "identifier": "names in the code",
 }
 
+# Categories that belong together, where one of them alone is too narrow for a feature.
+GROUP_TITLES = {
+    "colour and size words": ("colour", "size"),
+    "feelings": ("happy", "unhappy"),
+    "animals and people": ("animal", "family"),
+    "numbers": ("number", "counted"),
+    "things and food": ("object", "food"),
+    "countries and capitals": ("country", "capital"),
+    "foreign words": ("french", "spanish", "german"),
+    "days and months": ("day", "month"),
+    "verbs": ("moved", "took", "said"),
+}
+
 GIRLS = "Anna Clara Emma Grace Iris Kate Lily Lucy Mia Nina Rosa Sara".split()
 BOYS = "Ben David Felix Henry Jack Leo Max Noah Oscar Paul Sam Tom".split()
 COLOURS = "red blue green yellow black white brown pink purple orange gray".split()

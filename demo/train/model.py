@@ -53,7 +53,7 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(c.width, c.kv_heads * self.head_width, bias=False)
         self.o_proj = nn.Linear(c.heads * self.head_width, c.width, bias=False)
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         batch, length, _ = x.shape
         def split(rows: Tensor, heads: int) -> Tensor:
             return rows.view(batch, length, heads, self.head_width).transpose(1, 2)
@@ -61,8 +61,15 @@ class Attention(nn.Module):
         k = rotate(split(self.k_proj(x), self.kv_heads), rope)
         v = split(self.v_proj(x), self.kv_heads)
         group = self.heads // self.kv_heads
-        z = F.scaled_dot_product_attention(q, k.repeat_interleave(group, 1), v.repeat_interleave(group, 1), is_causal=True)
+        z = F.scaled_dot_product_attention(q, k.repeat_interleave(group, 1), v.repeat_interleave(group, 1), mask)
         return self.o_proj(z.transpose(1, 2).reshape(batch, length, -1))
+
+
+def document_mask(ids: Tensor) -> Tensor:
+    """[batch, 1, query, key]: true where the key is not later and in the same document, which a BOS (id 0) begins.
+    In training several documents share a row; in use there is one, and this is the causal mask."""
+    document = (ids == 0).cumsum(1)
+    return ((document[:, :, None] == document[:, None, :]) & torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril())[:, None]
 
 
 def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
@@ -89,8 +96,8 @@ class Block(nn.Module):
         self.input_layernorm, self.self_attn = RMSNorm(c.width, c.norm_epsilon), Attention(c)
         self.post_attention_layernorm, self.mlp = RMSNorm(c.width, c.norm_epsilon), MLP(c)
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), rope)
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), rope, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -117,9 +124,9 @@ class Llama(nn.Module):
         frequencies = self.config.rope_theta ** (-torch.arange(half) / half)
         angles = torch.arange(ids.shape[1])[:, None] * frequencies
         rope = angles.cos(), angles.sin()
-        x, result = self.model.embed_tokens(ids), []
+        x, mask, result = self.model.embed_tokens(ids), document_mask(ids), []
         for layer in self.model.layers:
-            x = layer(x, rope)
+            x = layer(x, rope, mask)
             result.append(x)
         return result
 

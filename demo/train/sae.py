@@ -1,9 +1,8 @@
-"""Sparse autoencoders: one per layer on resid_post. Trained as BatchTopK, kept as JumpReLU.
+"""Sparse autoencoders: one per layer on resid_post, each with the K largest features of a token (Gao et al., 2024).
 
-BatchTopK keeps the k·batch largest activations of a batch (Bussmann et al., 2024); once trained, the smallest value that
-was usually kept becomes one threshold for all features, which is a JumpReLU. BOS positions are left out: their norm is far
-from all others. Tried and left: a Matryoshka loss over prefixes, and k = 12; both gave denser features that fit fewer
-statements of labels.py.
+BOS positions are left out: their norm is far from all others. A few words also have large norms; so every token's error
+counts relative to its own norm. Tried and left: BatchTopK kept as JumpReLU, where the large tokens took the features of the
+others (a "?" had none), and a Matryoshka loss, whose features were denser and fitted fewer statements of labels.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,11 +21,12 @@ from data import SAE_SEED, SAE_VALIDATION_SEED, batches
 from model import Llama
 
 FEATURES = 1024
+K = 8                     # features per token
 MINIBATCH = 1024          # tokens per step
 BUFFER_BATCHES = 8        # batches of 16 rows whose tokens are shuffled together
 DEAD_AFTER = 200          # steps without firing
 AUXILIARY = 64            # dead features that try to explain what is left over
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 3e-3
 
 
 @dataclass
@@ -36,14 +36,13 @@ class SAE:
     b_enc: Tensor      # [FEATURES]
     W_dec: Tensor      # [FEATURES, d], rows of norm 1
     b_dec: Tensor      # [d]
-    threshold: Tensor  # [FEATURES]
 
     def pre(self, x: Tensor) -> Tensor:
         return (x - self.b_dec) @ self.W_enc + self.b_enc
 
     def encode(self, x: Tensor) -> Tensor:
-        pre = self.pre(x)
-        return torch.where(pre > self.threshold, pre.relu(), 0)
+        values, index = self.pre(x).topk(K, dim=-1)
+        return torch.zeros(*x.shape[:-1], FEATURES).scatter(-1, index, values.relu())
 
     def decode(self, acts: Tensor) -> Tensor:
         return acts @ self.W_dec + self.b_dec
@@ -67,29 +66,41 @@ def residual_buffers(model: Llama, tokenizer: Tokenizer, seed: int) -> Iterator[
         yield [torch.cat(parts)[order] for parts in layers]
 
 
+def distinct_directions(examples: Tensor) -> Tensor:
+    """FEATURES unit vectors [FEATURES, d]: the examples' directions, each unlike (cosine below 0.8) those before it, and
+    random ones when the examples run out. Two equal features would stay equal for ever."""
+    chosen = torch.zeros(0, examples.shape[1])
+    for candidates in torch.nn.functional.normalize(examples, dim=1).split(64):
+        for candidate in candidates:
+            if len(chosen) < FEATURES and (len(chosen) == 0 or (chosen @ candidate).max() < 0.8):
+                chosen = torch.cat([chosen, candidate[None]])
+    rest = torch.randn(FEATURES - len(chosen), examples.shape[1])
+    return torch.cat([chosen, torch.nn.functional.normalize(rest, dim=1)])
+
+
 class Trainer:
     """Trains one SAE. Inputs are scaled so that their mean norm is √d; `finished` undoes it."""
 
-    def __init__(self, first: Tensor, k: int, steps: int):
+    def __init__(self, first: Tensor, steps: int):
         width = first.shape[1]
         self.scale = width ** 0.5 / first.norm(dim=1).mean()
-        examples = first[torch.randperm(len(first))[:FEATURES]] - first.mean(0)
-        directions = torch.nn.functional.normalize(examples, dim=1)  # each feature starts as one example
-        self.sae = SAE(directions.T.clone(), torch.zeros(FEATURES), directions.clone(), (first * self.scale).mean(0),
-                       torch.zeros(FEATURES))
+        directions = distinct_directions(first - first.mean(0))  # each feature starts as one example
+        self.sae = SAE(directions.T.clone(), torch.zeros(FEATURES), directions.clone(), (first * self.scale).mean(0))
         self.trained = [self.sae.W_enc, self.sae.b_enc, self.sae.W_dec, self.sae.b_dec]
         for tensor in self.trained:
             tensor.requires_grad_(True)
         self.optimiser = torch.optim.Adam(self.trained, LEARNING_RATE, betas=(0.9, 0.99))
-        self.k, self.steps, self.done = k, steps, 0
+        self.steps, self.done = steps, 0
         self.last_fired = torch.zeros(FEATURES, dtype=torch.long)
-        self.smallest: list[float] = []
 
     def step(self, x: Tensor) -> None:
         x = x * self.scale
-        acts, rectified = self._batch_top_k(x)
+        rectified = self.sae.pre(x).relu()
+        values, index = rectified.topk(K, dim=1)
+        acts = torch.zeros_like(rectified).scatter(1, index, values)
         rest = x - self.sae.decode(acts)
-        loss = rest.square().sum(1).mean() + self._auxiliary_loss(rest.detach(), rectified)
+        weight = 1 / (x - self.sae.b_dec.detach()).square().sum(1)  # a few tokens have norms far above the others'
+        loss = (rest.square().sum(1) * weight).mean() + self._auxiliary_loss(rest.detach(), rectified, weight)
         for group in self.optimiser.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, (self.done + 1) / 100, (1 - self.done / self.steps) / 0.4)
         self.optimiser.zero_grad()
@@ -100,36 +111,26 @@ class Trainer:
             self.last_fired[(acts > 0).any(0)] = self.done
         self.done += 1
 
-    def _batch_top_k(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        rectified = self.sae.pre(x).relu()
-        with torch.no_grad():
-            smallest = torch.topk(rectified.flatten(), self.k * x.shape[0], sorted=False).values.min()
-            if self.done > 0.8 * self.steps:
-                self.smallest.append(smallest.item())
-        return rectified * (rectified >= smallest), rectified
-
-    def _auxiliary_loss(self, rest: Tensor, rectified: Tensor) -> Tensor | float:
+    def _auxiliary_loss(self, rest: Tensor, rectified: Tensor, weight: Tensor) -> Tensor | float:
         dead = (self.done - self.last_fired > DEAD_AFTER).nonzero().flatten()
         if len(dead) == 0:
             return 0.0
         values, index = rectified[:, dead].topk(min(AUXILIARY, len(dead)), dim=1)
         acts = torch.zeros(len(rest), len(dead)).scatter(1, index, values)
-        return (rest - acts @ self.sae.W_dec[dead]).square().sum(1).mean() / 32
+        return ((rest - acts @ self.sae.W_dec[dead]).square().sum(1) * weight).mean() / 32
 
     def finished(self) -> SAE:
         """The SAE for unscaled inputs, rounded to f16 as it is stored."""
         tensors = {name: tensor.detach() for name, tensor in self.sae.parameters().items()}
-        threshold = sum(self.smallest) / len(self.smallest)
-        tensors |= {"threshold": torch.full((FEATURES,), threshold) / self.scale,
-                    "b_enc": tensors["b_enc"] / self.scale, "b_dec": tensors["b_dec"] / self.scale}
+        tensors |= {"b_enc": tensors["b_enc"] / self.scale, "b_dec": tensors["b_dec"] / self.scale}
         return SAE(**{name: tensor.half().float() for name, tensor in tensors.items()})
 
 
-def train_saes(model: Llama, tokenizer: Tokenizer, ks: list[int], steps: int, log: Callable[[str], None]) -> list[SAE]:
+def train_saes(model: Llama, tokenizer: Tokenizer, steps: int, log: Callable[[str], None]) -> list[SAE]:
     torch.manual_seed(1)
     buffers, start, done = residual_buffers(model, tokenizer, SAE_SEED), time.time(), 0
     buffer = next(buffers)
-    trainers = [Trainer(rows, k, steps) for rows, k in zip(buffer, ks)]
+    trainers = [Trainer(rows, steps) for rows in buffer]
     while done < steps:
         for position in range(0, len(buffer[0]) - MINIBATCH + 1, MINIBATCH):
             if done < steps:
@@ -167,7 +168,8 @@ def save_sae(sae: SAE, layer: int, context: int, folder: Path) -> None:
     save_file({name: tensor.half().contiguous() for name, tensor in sae.parameters().items()}, place / "sae_weights.safetensors")
     config = {
         "d_in": sae.W_enc.shape[0], "d_sae": FEATURES, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": True,
-        "normalize_activations": "none", "reshape_activations": "none", "architecture": "jumprelu",
+        "normalize_activations": "none", "reshape_activations": "none", "architecture": "topk", "k": K,
+        "rescale_acts_by_decoder_norm": False,
         "metadata": {
             "sae_lens_version": "6.54.12", "model_name": "npinf-demo", "hook_name": f"blocks.{layer}.hook_resid_post",
             "hook_head_index": None, "neuronpedia_id": f"npinf-demo/{source_id(layer)}", "prepend_bos": True,
