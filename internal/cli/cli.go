@@ -81,7 +81,16 @@ func dispatch(ctx context.Context, w *World, args []string) error {
 		}
 		names = append(names, c.name)
 	}
+	if meant, ok := elsewhere[args[0]]; ok {
+		return usagef("unknown command %q; here it is called %q (npinf help lists them)", args[0], meant)
+	}
 	return usagef("unknown command %q%s (npinf help lists them)", args[0], suggest.DidYouMean(args[0], names))
+}
+
+// elsewhere are the names that other programs give to what npinf does.
+var elsewhere = map[string]string{
+	"serve": "run", "server": "run", "start": "run", "download": "pull", "models": "list", "sources": "list", "sets": "list",
+	"ls": "list", "tokens": "tokenize", "activations": "features", "generate": "steer", "check": "doctor", "info": "doctor",
 }
 
 func exitCode(w *World, err error) int {
