@@ -119,12 +119,30 @@ func (t *productTask) compute(chunk int) {
 
 // storeTile writes a tile to the result of Linear.
 func (t *productTask) storeTile(part *tile) {
+	if part.stride == 1 && t.c.path != pathGeneric {
+		t.storeRow(part)
+		return
+	}
 	done := 0
 	if t.c.path != pathGeneric {
 		done = storeBlocks(t.store.dst, part, t.store.a, t.add, 0)
 	}
 	storeGo(t.store.dst, part, t.store.a, t.add, 0, done, part.count)
 	storeGo(t.store.dst, part, t.store.a, t.add, part.rows/8*8, 0, done)
+}
+
+// storeRow is storeGo for the one row of decoding, whose outputs lie side by side.
+func (t *productTask) storeRow(part *tile) {
+	values := part.values[:part.count]
+	y := t.store.dst.row(0)[part.first : part.first+part.count]
+	if bias := t.store.a; !bias.IsZero() {
+		addRow(values, values, bias.host[part.first:part.first+part.count])
+	}
+	if t.add {
+		addRow(y, values, y)
+		return
+	}
+	copy(y, values)
 }
 
 // tilePadding is how many outputs more than it was asked for a kernel may write.

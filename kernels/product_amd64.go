@@ -36,8 +36,9 @@ func (c *CPU) plan(x Buffer) packedRows {
 	case rest == 0:
 	case rest <= passes*group:
 		p.dot = x.Rows - rest
-	case c.path == pathAVX512 && rest <= width/2:
+	case c.path == pathAVX512 && rest <= width/2+passes*group:
 		p.half = true
+		p.dot = min(x.Rows, x.Rows-rest+width/2)
 	default:
 		p.count++
 	}
@@ -87,12 +88,24 @@ func (c *CPU) fill(t *tile, p *packedRows, w *Weight, s *scratch) {
 	}
 	if p.panels != nil {
 		for k := 0; k < w.In; k += blockK {
-			c.fillPanels(t, p, w, s, k, min(blockK, w.In-k))
+			c.fillPanels(t, p, w, s, k, min(blockK, w.In-k), c.after(t, w, k+blockK))
 		}
 	}
 	if p.dot < p.x.Rows {
 		c.fillDots(t, p, w)
 	}
+}
+
+// after returns the weights that follow a tile's block, for the last tile to ask for: the
+// block from k on, or what this thread's next chunk is likely to begin with; nil at the end.
+func (c *CPU) after(t *tile, w *Weight, k int) unsafe.Pointer {
+	if k < w.In {
+		return w.address(t.first, k)
+	}
+	if next := t.first + t.count*c.pool.threads; next < w.Out {
+		return w.address(next, 0)
+	}
+	return nil
 }
 
 // address returns where element k of row o of w lies.
@@ -105,8 +118,9 @@ func (w *Weight) address(o, k int) unsafe.Pointer {
 
 // fillPanels adds the products over k in [k0, k0+n) of all panels. Weight rows are used
 // in place but for the last, where they are fewer than a tile: those are widened into
-// scratch, between zeros, and give the same bits.
-func (c *CPU) fillPanels(t *tile, p *packedRows, w *Weight, s *scratch, k0, n int) {
+// scratch, between zeros, and give the same bits. While a tile is multiplied with the first
+// panel the weights of the next tile are prefetched; after the last tile that is after.
+func (c *CPU) fillPanels(t *tile, p *packedRows, w *Weight, s *scratch, k0, n int, after unsafe.Pointer) {
 	size, _ := c.path.tileShape()
 	direct := t.count / size * size // outputs whose weights are used in place
 	copied := t.count - direct
@@ -126,8 +140,12 @@ func (c *CPU) fillPanels(t *tile, p *packedRows, w *Weight, s *scratch, k0, n in
 		args.ld = uintptr(w.In * w.DType.Size())
 		for i := 0; i < direct; i += size {
 			args.w, args.next = w.address(t.first+i, k0), nil
-			if panel == 0 && i+size < direct {
+			switch {
+			case panel > 0:
+			case i+size < direct:
 				args.next = w.address(t.first+i+size, k0)
+			default:
+				args.next = after
 			}
 			args.out = &t.values[i*t.stride+column]
 			c.panelKernel(&args, w.DType, half)

@@ -136,3 +136,17 @@ func TestGoldenPackedExperts(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkWiden widens one matrix of an expert as large as those of gpt-oss-20b.
+func BenchmarkWiden(b *testing.B) {
+	m := mxfp4{out: 2880, groups: 90, in: 2880, blocks: make([]byte, 2880*90*16), scales: make([]byte, 2880*90)}
+	for i := range m.scales {
+		m.scales[i] = byte(118 + i%12)
+	}
+	rows, _ := partRows(2880, false)
+	data := make([]byte, 2*2880*2880)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		m.widen(data, 0, rows)
+	}
+}
