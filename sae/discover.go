@@ -153,7 +153,7 @@ func (s *search) nothing() error {
 	where := strings.TrimSuffix(s.Name+"/"+s.Below, "/")
 	if len(s.found.Skipped) > 0 {
 		shown := s.found.Skipped[:min(len(s.found.Skipped), 3)]
-		return fmt.Errorf("%s: no source that can be read: %s", where, strings.Join(shown, "; "))
+		return fmt.Errorf("%s: no source that can be read; name the folder of one repository, or a source in it: %s", where, strings.Join(shown, "; "))
 	}
 	return fmt.Errorf("%s: no sources in it or below: want %s, or the files of one of the other dialects (%s)",
 		where, nativeConfig+" and "+nativeWeights, strings.Join(signatureNames(), ", "))

@@ -76,7 +76,7 @@ func TestDiscoverSaysWhatIsMissing(t *testing.T) {
 		"names none of the Gemma 2":   {"", map[string]string{"layer_1/params.npz": ""}},
 		"ae.pt: a source of the dial": {"", map[string]string{"a/ae.pt": ""}},
 		"no known dialect":            {"", map[string]string{"weights.pt": ""}},
-		"; it has resid_post":          {"x", map[string]string{"resid_post/cfg.json": `{}`}},
+		"; it has resid_post":         {"x", map[string]string{"resid_post/cfg.json": `{}`}},
 		"did you mean resid_post":     {"resid_pst", map[string]string{"resid_post/cfg.json": `{}`}},
 	} {
 		if _, err := found(t, "me/folder", c.below, c.files); err == nil || !strings.Contains(err.Error(), want) {
