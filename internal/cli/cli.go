@@ -38,7 +38,7 @@ func commands() []command {
 		{"features", `[MODEL] "text" [flags]`, "show the features that fire on a text", runFeatures},
 		{"steer", `[MODEL] "prompt" --feature SOURCE/INDEX:STRENGTH [flags]`, "continue a text with features pushed up or down", runSteer},
 		{"pull", "MODEL [flags]", "download a model and its sources and verify them", runPull},
-		{"list", "[WORD]", "show the models and source sets that can be served", runList},
+		{"list", "[WORD] [--sources WORD]", "show and search the models and sources that can be served", runList},
 		{"tokenize", `[MODEL] "text"`, "show the tokens of a text", runTokenize},
 		{"doctor", "[MODEL]", "check this machine: CPU path, memory, token, cache, hub", runDoctor},
 		{"healthcheck", "[flags]", "exit 0 if a server answers (for containers)", runHealthcheck},
