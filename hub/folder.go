@@ -12,7 +12,10 @@ import (
 )
 
 // folder is a local folder as a snapshot.
-type folder struct{ dir string }
+type folder struct {
+	mapped
+	dir string
+}
 
 // OpenFolder opens a local folder with the files of a repository in it. Links are followed, since a snapshot folder of
 // the hub's cache consists of them; the folder is the user's own.
@@ -73,7 +76,7 @@ func (f *folder) Read(ctx context.Context, path string) ([]byte, func(), error) 
 	if err := f.Fetch(ctx, []string{path}); err != nil {
 		return nil, nil, err
 	}
-	return readLocal(f.local(path), false)
+	return f.readLocal(f.local(path), false)
 }
 
 // Fetch implements Snapshot.

@@ -3,16 +3,14 @@ package hub
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-
-	"npinf/internal/mmap"
 )
 
 // remote is a commit of a repository on the hub together with what the cache holds of it.
 type remote struct {
+	mapped
 	client *Client
 	repo   string
 	commit string
@@ -87,26 +85,13 @@ func (r *remote) Read(ctx context.Context, path string) ([]byte, func(), error) 
 	err = r.store(ctx, file)
 	local, _, ok := r.client.cache.find(r.repo, r.commit, file)
 	if ok {
-		return readLocal(local, r.client.config.NoMap) // even if it could not be linked
+		return r.readLocal(local, r.client.config.NoMap) // even if it could not be linked
 	}
 	if kind := KindOf(err); kind == NoSpace || kind == Unwritable {
 		r.client.log.Warn("downloading into memory because the cache cannot hold the file", "repo", r.repo, "file", path, "because", err)
 		return r.stream(ctx, file)
 	}
 	return nil, nil, err
-}
-
-// readLocal maps a file, or reads it where mapping is unwanted.
-func readLocal(path string, noMap bool) ([]byte, func(), error) {
-	if noMap {
-		data, err := os.ReadFile(path)
-		return data, func() {}, err
-	}
-	data, unmap, err := mmap.Map(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	return data, func() { _ = unmap() }, nil
 }
 
 // Fetch downloads several files at a time; the client's slots bound the requests in flight.

@@ -179,6 +179,9 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", tensor.Name, err)
 	}
+	if !matrix.Borrow || matrix.Transposed || matrix.Convert != nil || order != nil {
+		b.Drop(tensor) // it lies in memory of its own now
+	}
 	b.parameters += int64(l.out) * int64(l.in)
 	b.bytes += l.weight.Bytes()
 	return nil

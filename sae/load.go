@@ -45,6 +45,9 @@ func build(r *repository, found dialect, row Row, options LoadOptions) (*Source,
 		return nil, err
 	}
 	source.DType = options.DType
+	if encoder, found := b.parameters["W_enc"]; found && encoder.matrix().Transposed {
+		r.drop() // the encoder was copied, and of the decoder few rows are read
+	}
 	source.release = r.release
 	return source, nil
 }

@@ -16,7 +16,17 @@ import (
 type repository struct {
 	ctx      context.Context
 	files    weights.Files
+	contents [][]byte
 	releases []func()
+}
+
+// drop says that what was read will hardly be read again.
+func (r *repository) drop() {
+	if dropper, ok := r.files.(weights.Dropper); ok {
+		for _, data := range r.contents {
+			dropper.Drop(data)
+		}
+	}
 }
 
 func (r *repository) release() {
@@ -34,6 +44,7 @@ func (r *repository) read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("file %s: %w", path, err)
 	}
+	r.contents = append(r.contents, data)
 	if release != nil {
 		r.releases = append(r.releases, release)
 	}

@@ -52,6 +52,9 @@ func (b *Binding) Prefix(name string, candidates ...string) string {
 // Has reports whether the store holds name.
 func (b *Binding) Has(name string) bool { return b.store.Has(name) }
 
+// Drop says that a tensor was copied: the file's pages need not stay in memory beside it.
+func (b *Binding) Drop(t Tensor) { b.store.Drop(t) }
+
 // Take returns a tensor that must have the given shape. ok is false when it has not; the
 // reason is part of Finish's error.
 func (b *Binding) Take(name string, shape ...int) (tensor Tensor, ok bool) {

@@ -14,3 +14,7 @@ type Files interface {
 	// release is called; release may be called more than once.
 	Read(ctx context.Context, path string) (data []byte, release func(), err error)
 }
+
+// Dropper is what Files may be besides. Drop says that data, a part of what Read gave, will
+// hardly be read again, so that its pages need not stay in memory.
+type Dropper interface{ Drop(data []byte) }

@@ -62,6 +62,7 @@ func readIndex(ctx context.Context, files Files) ([]string, map[string]string, e
 // Store holds the tensors of a model's files, all shards together. The data stays in the
 // files; Close gives them back, after which no Tensor's Data may be read.
 type Store struct {
+	files    Files
 	tensors  map[string]Tensor
 	releases []func()
 }
@@ -73,7 +74,7 @@ func OpenStore(ctx context.Context, files Files) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := &Store{tensors: map[string]Tensor{}}
+	store := &Store{files: files, tensors: map[string]Tensor{}}
 	fileOf := map[string]string{}
 	for _, name := range names {
 		if err := store.add(ctx, files, name, fileOf); err != nil {
@@ -127,4 +128,11 @@ func (s *Store) Close() {
 		release()
 	}
 	s.releases = nil
+}
+
+// Drop says that a tensor was copied and will hardly be read again.
+func (s *Store) Drop(t Tensor) {
+	if dropper, ok := s.files.(Dropper); ok {
+		dropper.Drop(t.Data)
+	}
 }

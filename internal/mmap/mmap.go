@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"unsafe"
 )
 
 // Map maps the whole file at path read-only. The returned unmap is idempotent; data must not be touched after it.
@@ -37,6 +38,16 @@ func Map(path string) (data []byte, unmap func() error, err error) {
 		return nil, nil, fmt.Errorf("map %s: %w", path, err)
 	}
 	return data, sync.OnceValue(free), nil
+}
+
+// Drop tells the system that the pages which lie whole in data, a part of a mapped file, need not stay in memory. They
+// come back from the file when they are touched. It must never be given memory from Allocate, which would lose its content.
+func Drop(data []byte) {
+	page := os.Getpagesize()
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(data))) & uintptr(page-1))
+	if whole := (len(data) - skip) / page * page; whole > 0 {
+		drop(data[skip : skip+whole])
+	}
 }
 
 // Allocate returns size zeroed bytes outside the Go heap, and an error instead of a crash where the system has not
