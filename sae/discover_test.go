@@ -124,3 +124,57 @@ func TestGoldenDiscover(t *testing.T) {
 	}
 	t.Logf("%d sources found by their files", checked)
 }
+
+// TestReleasedSourcesAreRecognised finds every released source by the names of its files,
+// without the registry, and every repository's sources under ids of their own with it.
+func TestReleasedSourcesAreRecognised(t *testing.T) {
+	registry, err := OpenRegistry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlisted, err := registry.Unlisted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]*memoryFiles{} // by repository
+	rows := append(slices.Clone(registry.Rows()), unlisted...)
+	for _, row := range rows {
+		all := files[row.Repo]
+		if all == nil {
+			all = &memoryFiles{content: map[string][]byte{}}
+			files[row.Repo] = all
+		}
+		optional := func(path string) bool { return !strings.HasSuffix(path, "wanb-config.yaml") }
+		paths, err := Paths(row, optional)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			all.content[path] = []byte("{}")
+		}
+	}
+	found := map[[2]string]string{} // dialects by repository and path
+	for repo, all := range files {
+		listing := Listing{Files: all, Paths: slices.Sorted(maps.Keys(all.content)), Name: repo}
+		for _, with := range []*Registry{nil, registry} {
+			got, err := Discover(t.Context(), with, listing)
+			if err != nil {
+				t.Errorf("%s: %v", repo, err)
+			}
+			for _, row := range got.Rows {
+				if with == nil {
+					found[[2]string{repo, row.Path}] = row.Dialect
+				}
+			}
+		}
+	}
+	wrong := map[string]int{}
+	for _, row := range rows {
+		if got := found[[2]string{row.Repo, row.Path}]; got != row.Dialect {
+			if wrong[row.Repo+got]++; wrong[row.Repo+got] == 1 {
+				t.Errorf("%s/%s: recognised as %q, want %s", row.Repo, row.Path, got, row.Dialect)
+			}
+		}
+	}
+	t.Logf("%d sources in %d repositories", len(rows), len(files))
+}
