@@ -1,5 +1,5 @@
 // Package demo is the built-in model: a transformer of a million parameters, one sparse
-// autoencoder per layer and a label for most features, so that every route of npinf answers
+// autoencoder per layer and a description of its features, so that every route of npinf answers
 // something without a download. README.md tells how it was made; train/ makes it again.
 package demo
 
