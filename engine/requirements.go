@@ -43,8 +43,9 @@ func (e *Engine) Requirements(ctx context.Context) (need Requirements, err error
 		if need, err = e.require(ctx, files); err != nil {
 			return err
 		}
+		listed := listings{}
 		return w.eachSource(ctx, e.config.MaxLoadedSAEs, func(files hub.Snapshot, paths []string) error {
-			total, missing := sizes(files, paths)
+			total, missing := listed.sizes(files, paths)
 			need.Sources++
 			need.SourceBytes += total
 			need.SourceDownloadBytes += missing
@@ -93,7 +94,7 @@ func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements,
 	for _, file := range wantedOf(tokenizerFiles(new(tokenizer.Files)), files.Has) {
 		need.Files = append(need.Files, file.path)
 	}
-	total, missing := sizes(files, need.Files)
+	total, missing := listings{}.sizes(files, need.Files)
 	need.DownloadBytes = missing
 	if need.WeightBytes == 0 { // a configuration that does not state the type of the weights
 		need.WeightBytes = total
@@ -159,16 +160,24 @@ func (r Requirements) Left() int64 { return max(r.MemoryBytes-r.WeightBytes, 0) 
 // a gibibyte.
 func (r Requirements) expertBytes() int64 { return max(r.Left()/2, 1<<30) }
 
+// listings remembers the files of snapshots, which take long to list when there are many.
+type listings map[hub.Snapshot]map[string]hub.FileInfo
+
 // sizes adds up files of a snapshot, and those of them that are not local yet.
-func sizes(files hub.Snapshot, paths []string) (total, missing int64) {
-	wanted := map[string]bool{}
-	for _, path := range paths {
-		wanted[path] = true
+func (l listings) sizes(files hub.Snapshot, paths []string) (total, missing int64) {
+	if l[files] == nil {
+		l[files] = map[string]hub.FileInfo{}
+		for _, file := range files.Files() {
+			l[files][file.Path] = file
+		}
 	}
-	for _, file := range files.Files() {
-		if !wanted[file.Path] {
+	counted := map[string]bool{}
+	for _, path := range paths {
+		file, known := l[files][path]
+		if !known || counted[path] {
 			continue
 		}
+		counted[path] = true
 		total += file.Size
 		if !file.Cached {
 			missing += file.Size
