@@ -162,3 +162,50 @@ func TestJacobianTokensUseTheLens(t *testing.T) {
 		t.Errorf("lens %v, %d edits", job.jacobian, len(job.edits))
 	}
 }
+
+// TestRawNamesTheResolvedType: "auto" is no type, and rounding follows the type that is meant.
+func TestRawNamesTheResolvedType(t *testing.T) {
+	for configured, want := range map[string]string{"": "float32", "auto": "float32", "bfloat16": "bfloat16"} {
+		config, _ := tinyConfig(t)
+		config.ModelDType = configured
+		result, err := loadTiny(t, config).ActivationRaw(t.Context(), RawRequest{Prompts: []string{"ab"}, HookPoint: "residual_stream", Type: "final_output_token"})
+		if err != nil || result.DType != want {
+			t.Errorf("%q: %s, %v", configured, result.DType, err)
+			continue
+		}
+		rounded := true
+		for _, value := range result.Prompts[0].Layers[0].Values[0] {
+			rounded = rounded && value == round(value, rawDecimals)
+		}
+		if rounded != (want != "float32") {
+			t.Errorf("%q: rounded %v", configured, rounded)
+		}
+	}
+}
+
+// TestTypesNamedTwice: a text is generated once however often it is asked for.
+func TestTypesNamedTwice(t *testing.T) {
+	config, counting := tinyConfig(t)
+	device := &watchingDevice{Device: counting}
+	config.Device = device
+	e := loadTiny(t, config)
+	work := func(types ...SteerType) (attentions int, outputs []SteerOutput) {
+		device.during = func() { attentions++ }
+		s := steering(7)
+		s.Types = types
+		outputs = mustSteer(t, e, "Once", s).Outputs
+		device.during = nil
+		return attentions, outputs
+	}
+	work(Steered) // loads the source
+	pair, texts := work(Steered, Unsteered)
+	many, repeated := work(Unsteered, Steered, Steered, Unsteered, Steered)
+	if pair == 0 || many != pair {
+		t.Errorf("%d attentions for two texts, %d for the same two named five times", pair, many)
+	}
+	for i, which := range []int{1, 0, 0, 1, 0} {
+		if repeated[i].Text != texts[which].Text {
+			t.Errorf("output %d is %q, want %q", i, repeated[i].Text, texts[which].Text)
+		}
+	}
+}
