@@ -44,6 +44,8 @@ type jacobianLoad struct {
 	done chan struct{}
 	lens *lens.Jacobian // nil where there is none
 	why  *LensUnavailable
+	// origin is where the lens comes from.
+	origin SourceOrigin
 }
 
 // now is the lens as far as it is loaded, nil for none.
@@ -111,7 +113,7 @@ func (e *Engine) loadLens(ctx context.Context, w *world, config *Config) (err er
 	if err != nil {
 		return err
 	}
-	w.jacobian.lens = loaded
+	w.jacobian.lens, w.jacobian.origin = loaded, SourceOrigin{Origin: originOf(files), Path: path}
 	w.closers = append(w.closers, func() error { loaded.Close(); return nil })
 	e.config.Logger.Info("the Jacobian lens is loaded", "file", path, "layers", len(loaded.Layers()), "memory", size(loaded.Bytes()))
 	return nil

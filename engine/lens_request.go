@@ -41,6 +41,9 @@ func (w *world) lensFor(ctx context.Context, r LensRequest) (*lens.Jacobian, err
 	if err == nil && loaded == nil && reads {
 		err = &Error{Code: Invalid, Message: why.Error(), Cause: why}
 	}
+	if loaded != nil {
+		recordOf(ctx).use(w.jacobian.origin.Origin)
+	}
 	return loaded, err
 }
 

@@ -34,12 +34,14 @@ type Provenance struct {
 	Arithmetic  string // what they are multiplied in
 	Device      string
 	CPUPath     string // the kernels that are used; "" for a device without a choice
-	Threads     int
+	// Lens is the Jacobian lens, nil where none is loaded (yet).
+	Lens    *SourceOrigin
+	Threads int
 }
 
 // SourceOrigin says where one served source comes from.
 type SourceOrigin struct {
-	ID string
+	ID string // what requests call it, "" for a lens
 	Origin
 	Path string // in the repository
 }
@@ -79,7 +81,11 @@ func (e *Engine) Provenance() (Provenance, error) {
 	if w == nil {
 		return Provenance{}, e.errNotReady()
 	}
-	return w.provenance, nil
+	p := w.provenance
+	if w.jacobian.now() != nil {
+		p.Lens = &w.jacobian.origin
+	}
+	return p, nil
 }
 
 // SourceOrigins lists the configured sources by set, and those that were loaded besides. The

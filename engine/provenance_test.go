@@ -93,3 +93,23 @@ func TestProvenanceOfTheHub(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestProvenanceOfALens names the lens where one was used.
+func TestProvenanceOfALens(t *testing.T) {
+	e := serveTiny(t, &JacobianConfig{Source: "lenses"})
+	p, err := e.Provenance()
+	if err != nil || p.Lens == nil || p.Lens.Path == "" || p.Lens.Name == "" {
+		t.Fatalf("%+v, %v", p.Lens, err)
+	}
+	for kind, want := range map[LensType][]Origin{LogitLens: nil, JacobianLens: {p.Lens.Origin}} {
+		ctx, record := Recording(t.Context())
+		r := logitLens("Hello")
+		r.Types = []LensType{kind}
+		if err := e.Lens(ctx, r, func(LensFrame) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if got := record.Sources(); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", kind, got, want)
+		}
+	}
+}

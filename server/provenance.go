@@ -94,6 +94,14 @@ func (e *encoder) provenance(p engine.Provenance, sources []engine.SourceOrigin,
 		e.end('}')
 	})
 	e.end('}')
+	if e.key("jacobianLens"); p.Lens == nil {
+		e.null()
+	} else {
+		e.begin('{')
+		e.origin(p.Lens.Origin)
+		e.key("path").text(p.Lens.Path)
+		e.end('}')
+	}
 	array(e.key("sources"), sources, func(source engine.SourceOrigin) {
 		e.begin('{')
 		e.key("id").text(source.ID)

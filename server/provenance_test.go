@@ -10,6 +10,7 @@ import (
 
 func (f *fake) Provenance() (engine.Provenance, error) {
 	return engine.Provenance{
+		Lens:  &engine.SourceOrigin{Origin: engine.Origin{Name: "owner/lenses", Commit: "89"}, Path: "a.pt"},
 		Model: engine.Origin{Name: "owner/model", Commit: "0123abcd"}, DType: "bfloat16", SourceDType: "float32",
 		Arithmetic: "float32", Device: "cpu", CPUPath: "avx2", Threads: 2,
 		Files: []engine.WeightFile{{Path: "model.safetensors", Bytes: 12, SHA256: "ff"}},
@@ -63,6 +64,7 @@ func TestProvenance(t *testing.T) {
 	}
 	for _, part := range []string{
 		`"model":{"repository":"owner/model","commit":"0123abcd","files":[{"path":"model.safetensors","bytes":12,"sha256":"ff"}]}`,
+		`"jacobianLens":{"repository":"owner/lenses","commit":"89","path":"a.pt"}`,
 		`"sources":[{"id":"5-res-jb","repository":"owner/saes","commit":"4567","path":"blocks.5"},{"id":"1-mine","repository":"mine","commit":null,"path":"1"}]`,
 	} {
 		if !strings.Contains(w.Body.String(), part) {
