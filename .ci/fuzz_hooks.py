@@ -121,10 +121,8 @@ def map_body(context, body):
     if not isinstance(body, dict):
         return body
     r = random.Random(hashlib.sha256(repr(sorted(body.items(), key=lambda kv: str(kv[0]))).encode("utf-8", "replace")).digest())
-    if r.random() < 0.15:
-        return body
     body = dict(body)
-    for name, value in VALUES.items():
+    for name, value in VALUES.items() if r.random() < 0.85 else ():
         if name in body and r.random() < 0.95:
             body[name] = value(r)
     if "type" in body and r.random() < 0.95:
@@ -137,6 +135,9 @@ def map_body(context, body):
     if "index" in body and r.random() < 0.95:
         body["index"] = str(number(r)) if isinstance(body["index"], str) else number(r)
     exclusive(body, r)
+    for name in ("nCompletionTokens", "numCompletionTokens"):  # thousands of tokens are no mistake, they only take their time
+        if isinstance(body.get(name), int) and body[name] > 40:
+            body[name] = 40
     return body
 
 
