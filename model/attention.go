@@ -142,7 +142,7 @@ func (r *run) rotate(x kernels.Buffer, rotary *rotary, heads, headDim int) {
 	}
 	t, ok := r.rotations[rotary]
 	if !ok {
-		t.cosine, t.sine = rotary.tables(r.device, r.positions[:x.Rows], r.lengthOf)
+		t.cosine, t.sine = rotary.tables(r.device, r.positions[:x.Rows], r.lengthOf, &r.angles)
 		r.rotations[rotary] = t
 	}
 	r.device.Rotate(x, kernels.Rotation{

@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 
 	"npinf/kernels"
 )
@@ -236,11 +237,12 @@ func (r *rotaryReader) yarnScale(factor float64) float32 {
 }
 
 // tables returns cosine and sine, [len(positions), dim/2] each. length(row) is how long
-// the row's sequence is, which LongRoPE chooses by.
-func (r *rotary) tables(device kernels.Device, positions []int, length func(row int) int) (cosine, sine kernels.Buffer) {
+// the row's sequence is, which LongRoPE chooses by. room is working memory that grows.
+func (r *rotary) tables(device kernels.Device, positions []int, length func(row int) int, room *[]float32) (cosine, sine kernels.Buffer) {
 	half := r.dim / 2
-	cosines := make([]float32, len(positions)*half)
-	sines := make([]float32, len(positions)*half)
+	size := len(positions) * half
+	*room = slices.Grow((*room)[:0], 2*size)
+	cosines, sines := (*room)[:size], (*room)[size:2*size]
 	for row, position := range positions {
 		table := r.frequencies
 		if r.long != nil && length(row) > r.longAfter {
