@@ -9,7 +9,7 @@ import (
 
 // fuzzedBytesPerByte bounds what reading a file may allocate: so many bytes for each of its
 // own, and the base for tables that every tokenizer has.
-const fuzzedBytesPerByte, fuzzedBase = 400, 4 << 20
+const fuzzedBytesPerByte, fuzzedBase = 400, 32 << 20
 
 // loadWithin loads a tokenizer and fails the test when that took more memory than a file of
 // this size can need.
@@ -56,6 +56,7 @@ func TestEvilDocuments(t *testing.T) {
 	for _, document := range []string{
 		bpe(`{"a":4294967295}`, "}"),
 		bpe(`{"a":999999999999}`, "}"),
+		bpe(`{"a":16777216}`, "}"),
 		bpe(`{"a":-1}`, "}"),
 		bpe(`{"a":0}`, `},"added_tokens":[{"id":2147483647,"content":"x","special":true}]`),
 		bpe(`{"a":0}`, `},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"(a{1000}){1000}"},"behavior":"Isolated","invert":false}`),

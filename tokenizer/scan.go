@@ -102,9 +102,10 @@ func (s *scanner) key() string {
 func (s *scanner) integer() int {
 	s.peek()
 	n, start := 0, s.pos
+	most := min(maxTokenID, max(sparseTokenID, len(s.data)))
 	for s.pos < len(s.data) && '0' <= s.data[s.pos] && s.data[s.pos] <= '9' {
 		n = n*10 + int(s.data[s.pos]-'0')
-		if n > maxTokenID {
+		if n > most {
 			s.fail("number too large for a token id")
 			return 0
 		}

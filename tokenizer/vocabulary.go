@@ -5,9 +5,13 @@ import (
 	"hash/maphash"
 )
 
-// maxTokenID bounds ids read from files, so that a damaged file cannot ask for the memory
-// of billions of entries.
-const maxTokenID = 1 << 24
+// maxTokenID and sparseTokenID bound ids read from files, since the tables go up to the
+// largest id: a vocabulary has more bytes than tokens, so that an id beyond the bytes of its
+// file is damage, unless somebody cut a vocabulary of the usual size down to a few tokens.
+const (
+	maxTokenID    = 1 << 24
+	sparseTokenID = 1 << 19
+)
 
 // vocabulary maps tokens to ids and back. Texts lie in one arena; the hash table holds ids.
 // It is built once and then only read.
