@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -207,5 +208,18 @@ func TestTypesNamedTwice(t *testing.T) {
 		if repeated[i].Text != texts[which].Text {
 			t.Errorf("output %d is %q, want %q", i, repeated[i].Text, texts[which].Text)
 		}
+	}
+}
+
+// TestLensSteersSpecialTokens: a special token is a direction like any other.
+func TestLensSteersSpecialTokens(t *testing.T) {
+	config, _ := tinyConfig(t)
+	e := loadTiny(t, config)
+	r := logitLens("Hello")
+	_, _, plain, _ := readLens(t, e, r)
+	r.SteerTokens, r.SteerStrength, r.SteerLayers = []LensToken{{tinyBOS, LogitLens}}, 1, []int{1}
+	_, _, steered, _ := readLens(t, e, r)
+	if last := len(plain) - 1; reflect.DeepEqual(plain[last].Choices, steered[last].Choices) {
+		t.Errorf("nothing changed: %+v", steered[last].Choices)
 	}
 }
