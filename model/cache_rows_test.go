@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"npinf/kernels"
@@ -69,6 +70,14 @@ func TestLastLogitsAreThoseOfAllRows(t *testing.T) {
 		within(t, "last", valuesOf(device, last.Logits), logits[6*width:], 2e-5)
 		within(t, "all rows beside it", valuesOf(device, other.Logits), logits[:3*width], 2e-5)
 		within(t, "with a tap", valuesOf(device, tapped.Logits), logits[4*width:5*width], 2e-5)
+		for _, at := range []Address{{ResidPost, 1}, {ResidPre, 2}, {MLPIn, 1}, {AttnOut, 1}, {Z, 1}, {ResidPost, 2}} {
+			some := &Tap{Address: at, Rows: []int{6, 4, 6}, Head: -1}
+			every := &Tap{Address: at, Head: -1}
+			mustForward(t, m, &Sequence{Tokens: tokens, Taps: []*Tap{some}}, &Sequence{Tokens: tokens, Taps: []*Tap{every}}, &Sequence{Tokens: tokens, Want: LastLogits})
+			rows := valuesOf(device, every.Out)
+			d := len(rows) / len(tokens)
+			within(t, "rows of a tap", valuesOf(device, some.Out), slices.Concat(rows[6*d:7*d], rows[4*d:5*d], rows[6*d:7*d]), 2e-5)
+		}
 		within(t, "the tap", valuesOf(device, m.Decode(tap.Out)), logits[:5*width], 2e-5)
 	}
 }

@@ -70,9 +70,7 @@ func (r *run) block(layer int) {
 	} else {
 		r.attention(layer, &b.attention, attnIn, z)
 	}
-	if layer == len(r.arch.blocks)-1 {
-		z, mlpIn = r.narrow(layer, z, mlpIn)
-	}
+	z, mlpIn = r.narrow(layer, z, mlpIn)
 	r.contribute(layer, AttnOut, AttnOutPost, z, b.mixerOutput(), b.attnPostNorm, b.residualMultiplier)
 	if b.normAfterSum {
 		r.normalize(r.stream, r.stream, b.attnNorm)

@@ -9,7 +9,7 @@ func (r *run) head() {
 	for _, m := range r.active {
 		anyLogits = anyLogits || m.Want != NoLogits || r.taps(m, LMHead)
 	}
-	rows := r.selectRows(r.wantsAllRows)
+	rows := r.selectRows(r.firstForHead)
 	normed := r.buffer(len(rows), r.arch.width)
 	r.device.Gather(normed, r.stream, rows)
 	if r.arch.finalNorm != nil {
@@ -32,16 +32,12 @@ func (r *run) head() {
 	}
 }
 
-// selectRows keeps all rows of the sequences that want them and the last row of the others.
-// It returns the numbers of the kept rows in the current buffers.
-func (r *run) selectRows(all func(m *member) bool) []int {
+// selectRows keeps the rows of each sequence from the first that is read on. It returns the
+// numbers of the kept rows in the current buffers.
+func (r *run) selectRows(firstOf func(m *member) int) []int {
 	rows := r.list[:0]
 	for _, m := range r.active {
-		first := m.count - 1
-		if all(m) {
-			first = 0
-		}
-		start := len(rows)
+		first, start := firstOf(m), len(rows)
 		for row := first; row < m.count; row++ {
 			rows = append(rows, m.start+row)
 		}
@@ -51,11 +47,44 @@ func (r *run) selectRows(all func(m *member) bool) []int {
 	return rows
 }
 
-// narrow leaves only the rows that the head will read, once the last block's attention has
-// seen all of them: for the logits of a prompt's last token that is most of a block saved.
+// firstForHead is the first row of a sequence that the head reads.
+func (r *run) firstForHead(m *member) int {
+	if r.wantsAllRows(m) {
+		return 0
+	}
+	return m.count - 1
+}
+
+// firstInBlock is the first row of a sequence that is read once a block's attention has
+// seen all of them: none but the head's and the taps' in the last block it runs.
+func (r *run) firstInBlock(m *member, layer int) int {
+	layers := len(r.arch.blocks)
+	if m.need > depth(layer, atMLP, layers) && layer < layers-1 {
+		return 0
+	}
+	first := r.firstForHead(m)
+	for _, tap := range m.Taps {
+		stage := rowOf(tap.Point).stage
+		here := tap.Layer == layer && stage >= atAttention
+		next := tap.Layer == layer+1 && stage == atInput // what leaves this block
+		if !here && !next {
+			continue
+		}
+		if tap.Rows == nil {
+			return 0
+		}
+		for _, row := range tap.Rows {
+			first = min(first, row)
+		}
+	}
+	return first
+}
+
+// narrow leaves only the rows that are still read, after a block's attention: for the
+// logits of a prompt's last token, or a tap on it, that is most of a block saved.
 func (r *run) narrow(layer int, z, mlpIn kernels.Buffer) (kernels.Buffer, kernels.Buffer) {
 	before := r.stream.Rows
-	rows := r.selectRows(func(m *member) bool { return r.wantsAllRows(m) || r.tapsBlock(m, layer) })
+	rows := r.selectRows(func(m *member) int { return r.firstInBlock(m, layer) })
 	if len(rows) == before {
 		return z, mlpIn
 	}
@@ -67,21 +96,20 @@ func (r *run) narrow(layer int, z, mlpIn kernels.Buffer) (kernels.Buffer, kernel
 		r.device.Gather(kept, b, rows)
 		return kept
 	}
-	r.narrowed = r.device.NewBuffer(len(rows), r.stream.Width) // outlives the block's scratch
-	r.device.Gather(r.narrowed, r.stream, rows)
-	r.whole, r.stream = r.narrowed, r.narrowed
-	r.perLayer = some(r.perLayer)
+	r.whole = r.outliving(r.stream, rows)
+	r.stream = r.whole
+	if !r.perLayer.IsZero() {
+		r.perLayer = r.outliving(r.perLayer, rows)
+	}
 	return some(z), some(mlpIn)
 }
 
-// tapsBlock reports whether a sequence reads anything that a block computes after its attention.
-func (r *run) tapsBlock(m *member, layer int) bool {
-	for _, tap := range m.Taps {
-		if tap.Layer == layer && rowOf(tap.Point).stage >= atAttention {
-			return true
-		}
-	}
-	return false
+// outliving copies rows into a buffer that outlives the block's scratch.
+func (r *run) outliving(b kernels.Buffer, rows []int) kernels.Buffer {
+	kept := r.device.NewBuffer(len(rows), b.Width)
+	r.device.Gather(kept, b, rows)
+	r.narrowed = append(r.narrowed, kept)
+	return kept
 }
 
 // wantsAllRows reports whether a sequence reads more of the head than its last row.

@@ -22,7 +22,7 @@ type run struct {
 	whole     kernels.Buffer // [all rows, width], the residual stream
 	stream    kernels.Buffer // its rows that are still running
 
-	narrowed  kernels.Buffer     // the stream of the last rows, see narrow
+	narrowed  []kernels.Buffer   // what narrow left
 	perLayer  kernels.Buffer     // [all rows, blocks·width] of Gemma 4, or zero
 	kept      map[int]keysValues // of layers that later ones share, by layer
 	visitors  map[Address]*visitors
@@ -156,7 +156,7 @@ func (r *run) keepForReuse() {
 	kept := run{
 		model: r.model, arch: r.arch, device: r.device, visitors: r.visitors, rotations: r.rotations, kept: r.kept,
 		members: r.members[:0], active: r.active[:0], positions: r.positions[:0], scratch: r.scratch[:0], list: r.list[:0],
-		angles: r.angles,
+		angles: r.angles, narrowed: r.narrowed[:0],
 	}
 	*r = kept
 	r.model.runs.Put(r)
@@ -222,19 +222,26 @@ func (r *run) visit(point Point, layer int, rows kernels.Buffer) {
 		}
 	}
 	for _, v := range found.taps {
-		r.copyRows(v.tap, r.device.View(rows, v.member.start, v.member.count, 0, rows.Width))
+		r.copyRows(v.tap, r.device.View(rows, v.member.start, v.member.count, 0, rows.Width), v.member.first)
 	}
 }
 
-// copyRows fills a tap from all the rows of its sequence.
-func (r *run) copyRows(tap *Tap, rows kernels.Buffer) {
+// copyRows fills a tap from the rows of its sequence, which begin with row first of it.
+func (r *run) copyRows(tap *Tap, rows kernels.Buffer, first int) {
 	if tap.Rows == nil {
 		tap.Out = r.device.NewBuffer(rows.Rows, rows.Width)
 		r.device.Copy(tap.Out, rows)
 		return
 	}
 	tap.Out = r.device.NewBuffer(len(tap.Rows), rows.Width)
-	r.device.Gather(tap.Out, rows, tap.Rows)
+	list := tap.Rows
+	if first > 0 {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i] -= first
+		}
+	}
+	r.device.Gather(tap.Out, rows, list)
 }
 
 // visited reports whether anybody reads or changes a point.
@@ -263,7 +270,7 @@ func (r *run) free(mark int) {
 
 func (r *run) release() {
 	r.free(0)
-	r.device.Release(r.narrowed)
+	releaseAll(r.device, r.narrowed)
 	for _, kept := range r.kept {
 		r.device.Release(kept.keys)
 		r.device.Release(kept.values)
