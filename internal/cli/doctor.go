@@ -57,12 +57,15 @@ takes (weights, keys and values of a token, sources) and what fits. Exits 1 when
 		return usagef("doctor takes one model, got %q", rest)
 	}
 	model := strings.Join(rest, "")
+	if *offline {
+		w.Environment = append(w.Environment, "HF_HUB_OFFLINE=1")
+	}
 	st, err := openStation(w, s, model, plainLogger(w))
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	r := st.examine(ctx, *offline, model)
+	r := st.examine(ctx, model)
 	if *asJSON {
 		encoder := json.NewEncoder(w.Stdout)
 		encoder.SetIndent("", "  ")
@@ -76,7 +79,7 @@ takes (weights, keys and values of a token, sources) and what fits. Exits 1 when
 	return err
 }
 
-func (st *station) examine(ctx context.Context, offline bool, model string) report {
+func (st *station) examine(ctx context.Context, model string) report {
 	r := report{
 		Version: version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		CPUPath: st.device.Path(), Threads: st.device.Threads(), MemoryBytes: engine.AvailableMemory(),
@@ -98,7 +101,7 @@ func (st *station) examine(ctx context.Context, offline bool, model string) repo
 		}
 	}
 	r.DiskFreeBytes = st.hub.FreeBytes()
-	if !offline && !st.hubSetup.Offline {
+	if !st.hubSetup.Offline {
 		r.Hub = st.askHub(ctx)
 	}
 	if model != "" {
