@@ -30,6 +30,8 @@ func rotateHead(_, _, _ []float32) { panic("no vector path in this build") }
 
 func offerRow(*top[FeatureValue], []float32) int { panic("no vector path in this build") }
 
+func maxBlock([]float32) (float32, int) { panic("no vector path in this build") }
+
 func expSumBlocks([]float32, float32) (float64, int) { panic("no vector path in this build") }
 
 func transposeColumns(_, _ []float32, _, _, _ int) int { panic("no vector path in this build") }

@@ -15,10 +15,7 @@ func (c *CPU) LogSumExp(x Buffer) []float64 {
 }
 
 func (c *CPU) logSumExp(row []float32) float64 {
-	largest := float32(math.Inf(-1))
-	for _, v := range row {
-		largest = max(largest, v) // a NaN wins
-	}
+	largest := c.largest(row)
 	if largest != largest || math.IsInf(float64(largest), 0) {
 		return float64(largest)
 	}
@@ -31,4 +28,16 @@ func (c *CPU) logSumExp(row []float32) float64 {
 		sum += math.Exp(float64(v) - float64(largest))
 	}
 	return float64(largest) + math.Log(sum)
+}
+
+// largest is the maximum of a row, NaN when it holds one and -Inf when it is empty.
+func (c *CPU) largest(row []float32) float32 {
+	most, done := float32(math.Inf(-1)), 0
+	if c.path != pathGeneric {
+		most, done = maxBlock(row)
+	}
+	for _, v := range row[done:] {
+		most = max(most, v) // a NaN wins
+	}
+	return most
 }
