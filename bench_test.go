@@ -79,6 +79,14 @@ func BenchmarkPrefill(b *testing.B) {
 	s.measure(b, "/v1/activation/raw", fmt.Sprintf(`{"model":"bench","prompts":[%q],"layers":[%d]}`, benchPrompt(), benchLayers-1), benchWork{benchTokens * benchLayers * blockWeights, 4 * benchLayers * blockWeights})
 }
 
+// BenchmarkLogitLens reads 32 tokens at all 12 layers, the 5 likeliest tokens of each.
+func BenchmarkLogitLens(b *testing.B) {
+	s := startBench(b)
+	request := fmt.Sprintf(`{"model":"bench","type":["LOGIT_LENS"],"prompt":%q,"stream":false,"topN":5,"layers":[],"maxNewTokens":0}`, benchPrompt())
+	const rows = benchLayers * benchTokens
+	s.measure(b, "/v1/lens/prompt", request, benchWork{benchTokens*benchLayers*blockWeights + rows*headWeights, 4 * (benchLayers*blockWeights + headWeights)})
+}
+
 // BenchmarkSteer generates 32 tokens behind 32 others, steered by one feature; every token
 // reads all weights once. BenchmarkSteerBoth generates without steering beside it.
 func BenchmarkSteer(b *testing.B) { benchmarkSteer(b, `"STEERED"`) }

@@ -171,9 +171,13 @@ func (c *CPU) AddRow(dst, src, row Buffer, s float32) {
 	eachRow(c, dst.Rows, dst.Width, operands{dst: dst, a: src, b: row, s: s}, addRowRows)
 }
 
-func addRowRows(_ *CPU, o operands, lo, hi int) {
+func addRowRows(c *CPU, o operands, lo, hi int) {
 	for r := lo; r < hi; r++ {
 		y, x := o.dst.row(r), o.a.row(r)
+		if o.s == 1 && c.path != pathGeneric {
+			addRow(y, x, o.b.row(0))
+			continue
+		}
 		for i, v := range o.b.row(0) {
 			y[i] = x[i] + o.s*v
 		}

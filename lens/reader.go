@@ -35,8 +35,9 @@ type Reader struct {
 // ErrNonFinite says that logits came out as NaN or infinity.
 var ErrNonFinite = errors.New("the logits of a lens hold NaN or infinity")
 
-// logitBytes bounds the logits of one pass of the output matrix.
-const logitBytes = 128 << 20
+// logitBytes bounds the logits of one pass of the output matrix: enough rows for the product
+// to run at full speed, few enough for them to stay in the cache until they are ranked.
+const logitBytes = 32 << 20
 
 // Positions is how many positions Read can decode in one pass, at least one.
 func (r *Reader) Positions(layers int) int {
