@@ -147,22 +147,7 @@ func (c *checkpoint) checkRagged() {
 
 // checkSteering applies a case's operations as edits.
 func (c *checkpoint) checkSteering(s *steeringCase) {
-	prompt := c.ids(s.Prompt)
-	excluded := map[int]bool{}
-	for _, position := range s.Excluded {
-		excluded[position] = true
-	}
-	var edits []Edit
-	for _, op := range s.Ops {
-		vector, err := c.tensors[op.Vector].Floats()
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if op.Normalize || op.Method != "additive" {
-			vector = unit(vector)
-		}
-		edits = append(edits, op.edit(vector, excluded))
-	}
+	prompt, edits := c.ids(s.Prompt), c.steeringEdits(s)
 	sequence := &Sequence{Tokens: prompt, Want: AllLogits, Edits: edits}
 	if err := c.model.Forward(context.Background(), []*Sequence{sequence}); err != nil {
 		c.t.Errorf("%s: %v", s.Name, err)
@@ -175,6 +160,24 @@ func (c *checkpoint) checkSteering(s *steeringCase) {
 			c.t.Errorf("%s: steered greedy %v, want %v", s.Name, got, s.Greedy)
 		}
 	}
+}
+
+func (c *checkpoint) steeringEdits(s *steeringCase) (edits []Edit) {
+	excluded := map[int]bool{}
+	for _, position := range s.Excluded {
+		excluded[position] = true
+	}
+	for _, op := range s.Ops {
+		vector, err := c.tensors[op.Vector].Floats()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if op.Normalize || op.Method != "additive" {
+			vector = unit(vector)
+		}
+		edits = append(edits, op.edit(vector, excluded))
+	}
+	return edits
 }
 
 // edit makes an operation an Edit that works in host memory.
