@@ -88,16 +88,28 @@ var hostile = map[string]string{
 	"large source":      strings.Repeat("x", maxSource+1),
 }
 
+// hostileLimit is how long a template may keep a server busy.
+const hostileLimit = 100 * time.Millisecond
+
 func TestHostileTemplatesEndInAnError(t *testing.T) {
 	for name, source := range hostile {
-		start := time.Now()
-		_, err := renderText(source, NewDict())
-		if err == nil || !IsTemplateError(err) {
-			t.Errorf("%s: %v", name, err)
+		var fastest time.Duration
+		for try := range 10 { // the machine of a test is not idle
+			start := time.Now()
+			_, err := renderText(source, NewDict())
+			took := time.Since(start)
+			if err == nil || !IsTemplateError(err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if try == 0 || took < fastest {
+				fastest = took
+			}
+			if fastest <= hostileLimit {
+				break
+			}
 		}
-		// A tenth of a second on an idle machine; the machine of a test is not idle.
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("%s: took %v", name, took)
+		if t.Logf("%-18s %v", name, fastest); fastest > hostileLimit {
+			t.Errorf("%s: took %v at best, more than %v", name, fastest, hostileLimit)
 		}
 	}
 }
