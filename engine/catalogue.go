@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"npinf/internal/suggest"
 	"npinf/sae"
 )
 
@@ -137,31 +138,24 @@ func (c *catalogue) released(id string) (sae.Row, error) {
 			if len(unknown.Suggestions) == 0 {
 				unknown.Suggestions = c.similar(id)
 			}
-			refused := invalid("Found 0 entries when searching for %s/%s%s", unknown.Model, id, didYouMean(unknown.Suggestions))
+			refused := invalid("Found 0 entries when searching for %s/%s%s", unknown.Model, id, suggest.DidYouMeanOneOf(unknown.Suggestions))
 			refused.Cause = errUnknownSource
 			return row, refused
 		}
 		return row, err
 	}
-	refused := invalid("Found 0 entries when searching for source %s%s", pythonQuote(id), didYouMean(c.similar(id)))
+	refused := invalid("Found 0 entries when searching for source %s%s", pythonQuote(id), suggest.DidYouMeanOneOf(c.similar(id)))
 	refused.Cause = errUnknownSource
 	return sae.Row{}, refused
 }
 
 // similar returns what can be named here and looks like id; the registry does not know local sources.
 func (c *catalogue) similar(id string) []string {
-	return sae.Similar(id, slices.Sorted(maps.Keys(c.byID)))
+	return suggest.Similar(id, slices.Sorted(maps.Keys(c.byID)))
 }
 
 // errUnknownSource is the cause of a lookup that finds nothing, released or not.
 var errUnknownSource = errors.New("no such source")
-
-func didYouMean(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return "; did you mean " + strings.Join(names, ", ") + "?"
-}
 
 // neuronLayer reads the id of a neuron source, a layer number.
 func neuronLayer(id string) (layer int, digits bool) {

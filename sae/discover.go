@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"npinf/internal/suggest"
 	"npinf/weights"
 )
 
@@ -144,7 +145,7 @@ func (s *search) nothing() error {
 				folders[at], names = true, append(names, at)
 			}
 		}
-		hint := didYouMean(Similar(s.Below, names))
+		hint := suggest.DidYouMeanOneOf(suggest.Similar(s.Below, names))
 		if hint == "" && len(names) > 0 {
 			hint = "; it has " + strings.Join(names[:min(len(names), 5)], ", ")
 		}
@@ -157,13 +158,6 @@ func (s *search) nothing() error {
 	}
 	return fmt.Errorf("%s: no sources in it or below: want %s, or the files of one of the other dialects (%s)",
 		where, nativeConfig+" and "+nativeWeights, strings.Join(signatureNames(), ", "))
-}
-
-func didYouMean(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return "; did you mean " + strings.Join(names, ", ") + "?"
 }
 
 // InRepo returns the released sources of a Hugging Face repository, listed ones first. A

@@ -1,11 +1,12 @@
 package sae
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"npinf/internal/suggest"
 )
 
 // Environment variables that hold the patterns of Select; its errors name them.
@@ -35,11 +36,7 @@ type UnknownSourceError struct {
 
 // Error implements error.
 func (e *UnknownSourceError) Error() string {
-	text := fmt.Sprintf("no released source %s for model %s", e.Source, e.Model)
-	if len(e.Suggestions) > 0 {
-		text += "; did you mean " + strings.Join(e.Suggestions, ", ") + "?"
-	}
-	return text
+	return fmt.Sprintf("no released source %s for model %s%s", e.Source, e.Model, suggest.DidYouMeanOneOf(e.Suggestions))
 }
 
 // Select chooses source sets for a configured model id (any name ResolveModel accepts): the
@@ -126,23 +123,7 @@ func (r *Registry) Lookup(model, source string) (Row, error) {
 		}
 		known = append(known, row.Source)
 	}
-	return Row{}, &UnknownSourceError{directoryModel, source, Similar(source, known)}
-}
-
-// LookupRelease finds a source, listed or not, by its release and its id inside it.
-func (r *Registry) LookupRelease(release, id string) (Row, error) {
-	unlisted, err := r.Unlisted()
-	if err != nil {
-		return Row{}, err
-	}
-	for _, rows := range [][]Row{r.rows, unlisted} {
-		for _, row := range rows {
-			if row.Release == release && row.ID == id {
-				return row, nil
-			}
-		}
-	}
-	return Row{}, fmt.Errorf("no source %s in release %s; npinf list shows what there is", id, release)
+	return Row{}, &UnknownSourceError{directoryModel, source, suggest.Similar(source, known)}
 }
 
 // ModelSummary is what the registry has for one directory model.
@@ -188,54 +169,4 @@ func (r *Registry) repoOf(directoryModel string) string {
 		return directoryModel
 	}
 	return ""
-}
-
-// longestName is more bytes than any name has that somebody types.
-const longestName = 200
-
-// Similar returns up to three of the known names that a mistyped name may have meant, best
-// first: those within a third of its length in edits, and those that contain it.
-func Similar(name string, known []string) []string {
-	type candidate struct {
-		name     string
-		distance int
-	}
-	if len(name) > longestName {
-		return nil // nobody mistyped this, and comparing it would take long
-	}
-	var candidates []candidate
-	lower := strings.ToLower(name)
-	for _, other := range known {
-		distance := editDistance(lower, strings.ToLower(other))
-		if distance <= max(1, len(name)/3) || (len(name) >= 3 && strings.Contains(strings.ToLower(other), lower)) {
-			candidates = append(candidates, candidate{other, distance})
-		}
-	}
-	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
-	var names []string
-	for _, c := range candidates[:min(3, len(candidates))] {
-		names = append(names, c.name)
-	}
-	return names
-}
-
-// editDistance counts the insertions, deletions and replacements between two byte strings.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

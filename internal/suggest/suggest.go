@@ -1,7 +1,11 @@
 // Package suggest finds the word somebody probably meant.
 package suggest
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // Nearest returns the candidate closest to word, or "" when none is close enough to be
 // meant. Distance is the number of letters changed, added, dropped or swapped; a third of
@@ -29,6 +33,43 @@ func DidYouMean(word string, candidates []string) string {
 		return `; did you mean "` + near + `"?`
 	}
 	return ""
+}
+
+// longestName is more bytes than any name has that somebody types.
+const longestName = 200
+
+// Similar returns up to three of the known names that a mistyped one may have meant, best
+// first: those within a third of its length, and those that contain it.
+func Similar(name string, known []string) []string {
+	type candidate struct {
+		name     string
+		distance int
+	}
+	if len(name) > longestName {
+		return nil // nobody mistyped this, and comparing it would take long
+	}
+	var candidates []candidate
+	lower := strings.ToLower(name)
+	for _, other := range known {
+		d := distance(lower, strings.ToLower(other))
+		if d <= max(1, len(name)/3) || (len(name) >= 3 && strings.Contains(strings.ToLower(other), lower)) {
+			candidates = append(candidates, candidate{other, d})
+		}
+	}
+	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
+	var names []string
+	for _, c := range candidates[:min(3, len(candidates))] {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// DidYouMeanOneOf returns `; did you mean a, b?` for what Similar found, or "".
+func DidYouMeanOneOf(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(names, ", ") + "?"
 }
 
 // distance is the optimal string alignment distance of two words.
