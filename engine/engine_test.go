@@ -263,7 +263,7 @@ func TestModelThatCannotFitIsRefusedWithNumbers(t *testing.T) {
 	e := New(config)
 	defer e.Close()
 	err := e.Load(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "only 1000 bytes are available") || !strings.Contains(err.Error(), "KiB") {
+	if err == nil || !strings.Contains(err.Error(), "only 1.0 kB are available") {
 		t.Errorf("got %v", err)
 	}
 	need, err := e.Requirements(t.Context())
@@ -288,7 +288,7 @@ func TestHalfTheMemoryIsNamed(t *testing.T) {
 	}
 	config.MemoryBytes = need.WeightBytes - 1
 	err = New(config).Load(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "set MODEL_DTYPE=bfloat16, with which they take "+size(need.HalfBytes)) {
+	if err == nil || !strings.Contains(err.Error(), "set MODEL_DTYPE=bfloat16, with which they take "+hub.BytesText(need.HalfBytes)) {
 		t.Errorf("got %v", err)
 	}
 	config.ModelDType = "bfloat16"

@@ -115,7 +115,7 @@ func (e *Engine) loadLens(ctx context.Context, w *world, config *Config) (err er
 	}
 	w.jacobian.lens, w.jacobian.origin = loaded, SourceOrigin{Origin: originOf(files), Path: path}
 	w.closers = append(w.closers, func() error { loaded.Close(); return nil })
-	e.config.Logger.Info("the Jacobian lens is loaded", "file", path, "layers", len(loaded.Layers()), "memory", size(loaded.Bytes()))
+	e.config.Logger.Info("the Jacobian lens is loaded", "file", path, "layers", len(loaded.Layers()), "memory", hub.BytesText(loaded.Bytes()))
 	return nil
 }
 

@@ -155,7 +155,7 @@ func (e *Engine) fetch(ctx context.Context, files hub.Snapshot) (need Requiremen
 		return need, err
 	}
 	e.config.Logger.Info("loading model", "model", e.modelName(), "family", need.Family,
-		"download", size(need.DownloadBytes), "memory", size(need.WeightBytes))
+		"download", hub.BytesText(need.DownloadBytes), "memory", hub.BytesText(need.WeightBytes))
 	if err := need.Fits(); err != nil {
 		return need, err
 	}

@@ -133,10 +133,10 @@ func (r Requirements) Fits() error {
 	}
 	remedy := "choose a smaller model or give the process more memory"
 	if r.HalfFits() {
-		remedy = fmt.Sprintf("set MODEL_DTYPE=bfloat16, with which they take %s, ", size(r.HalfBytes)) + remedy
+		remedy = fmt.Sprintf("set MODEL_DTYPE=bfloat16, with which they take %s, ", hub.BytesText(r.HalfBytes)) + remedy
 	}
 	return fmt.Errorf("%s needs %s of memory for its weights%s, but only %s are available: %s",
-		r.Model, size(r.WeightBytes), r.as(), size(r.MemoryBytes), remedy)
+		r.Model, hub.BytesText(r.WeightBytes), r.as(), hub.BytesText(r.MemoryBytes), remedy)
 }
 
 // HalfFits reports whether the weights would fit as bfloat16, and only then.
@@ -184,21 +184,6 @@ func (l listings) sizes(files hub.Snapshot, paths []string) (total, missing int6
 		}
 	}
 	return total, missing
-}
-
-// size writes a number of bytes for people.
-func size(bytes int64) string {
-	value, unit := float64(bytes), "bytes"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value < 1024 {
-			break
-		}
-		value, unit = value/1024, next
-	}
-	if unit == "bytes" {
-		return fmt.Sprintf("%d bytes", bytes)
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
 // availableMemory reads what Linux says can be had without swapping, and what the control

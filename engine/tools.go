@@ -37,12 +37,12 @@ func count(n int64) string {
 // String says what will be downloaded and how much memory that takes.
 func (r Requirements) String() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s (%s): %s to download, %s of memory", r.Model, r.Family, size(r.DownloadBytes), size(r.WeightBytes))
+	fmt.Fprintf(&out, "%s (%s): %s to download, %s of memory", r.Model, r.Family, hub.BytesText(r.DownloadBytes), hub.BytesText(r.WeightBytes))
 	if r.Sources > 0 {
-		fmt.Fprintf(&out, "; %d sources: %s to download, at most %s of memory", r.Sources, size(r.SourceDownloadBytes), size(r.SourceBytes))
+		fmt.Fprintf(&out, "; %d sources: %s to download, at most %s of memory", r.Sources, hub.BytesText(r.SourceDownloadBytes), hub.BytesText(r.SourceBytes))
 	}
 	if r.MemoryBytes > 0 {
-		fmt.Fprintf(&out, "; %s available here", size(r.MemoryBytes))
+		fmt.Fprintf(&out, "; %s available here", hub.BytesText(r.MemoryBytes))
 	}
 	return out.String()
 }

@@ -73,7 +73,7 @@ func measureLocal(snapshot Snapshot) func(path string) (size, have int64, ok boo
 // fits reports a disk without room for so many bytes. A disk that does not tell passes: writing will show.
 func (c *Client) fits(about subject, bytes int64) error {
 	if free := c.freeBytes(); free >= 0 && free < bytes {
-		return c.newError(NoSpace, about, fmt.Sprintf("%s needed, %s free in %s", bytesText(bytes), bytesText(free), c.cache.dir))
+		return c.newError(NoSpace, about, fmt.Sprintf("%s needed, %s free in %s", BytesText(bytes), BytesText(free), c.cache.dir))
 	}
 	return nil
 }
@@ -94,8 +94,8 @@ func (c *Client) freeBytes() int64 {
 	}
 }
 
-// bytesText writes a count of bytes in decimal units, as disks and the hub do.
-func bytesText(count int64) string {
+// BytesText writes a count of bytes for people, in decimal units, as disks and the hub do.
+func BytesText(count int64) string {
 	if count < 1000 {
 		return fmt.Sprintf("%d B", count)
 	}

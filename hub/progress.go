@@ -78,9 +78,9 @@ func (p *progress) Started(name string, size, have int64) {
 	case p.terminal:
 		p.draw()
 	case have > 0:
-		fmt.Fprintf(p.w, "downloading %s: %s, %s of it already here\n", name, bytesText(size), bytesText(have))
+		fmt.Fprintf(p.w, "downloading %s: %s, %s of it already here\n", name, BytesText(size), BytesText(have))
 	default:
-		fmt.Fprintf(p.w, "downloading %s: %s\n", name, bytesText(size))
+		fmt.Fprintf(p.w, "downloading %s: %s\n", name, BytesText(size))
 	}
 }
 
@@ -99,7 +99,7 @@ func (p *progress) Received(name string, bytes int64) {
 			p.draw()
 		}
 	} else if tenth := file.percent() / 10; tenth > before && tenth < 10 {
-		fmt.Fprintf(p.w, "downloading %s: %d %% (%s)\n", name, 10*tenth, bytesText(file.have))
+		fmt.Fprintf(p.w, "downloading %s: %d %% (%s)\n", name, 10*tenth, BytesText(file.have))
 	}
 }
 
@@ -117,11 +117,11 @@ func (p *progress) Finished(name string, err error) {
 		p.drawn = time.Time{}
 	}
 	if err != nil {
-		fmt.Fprintf(p.w, "stopped %s: %s of %s are here\n", name, bytesText(file.have), bytesText(file.size))
+		fmt.Fprintf(p.w, "stopped %s: %s of %s are here\n", name, BytesText(file.have), BytesText(file.size))
 	} else {
 		now := p.now()
-		fmt.Fprintf(p.w, "downloaded %s: %s in %s, %s/s\n", name, bytesText(file.size),
-			now.Sub(file.began).Round(100*time.Millisecond), bytesText(int64(file.speed(now))))
+		fmt.Fprintf(p.w, "downloaded %s: %s in %s, %s/s\n", name, BytesText(file.size),
+			now.Sub(file.began).Round(100*time.Millisecond), BytesText(int64(file.speed(now))))
 	}
 	if p.terminal && len(p.active) > 0 {
 		p.draw()
@@ -148,7 +148,7 @@ func (p *progress) draw() {
 	}
 	filled := min(barWidth, int(barWidth*all.percent()/100))
 	line := fmt.Sprintf("%s [%s%s] %3d %% of %s, %s/s", name, strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled),
-		all.percent(), bytesText(all.size), bytesText(int64(speed)))
+		all.percent(), BytesText(all.size), BytesText(int64(speed)))
 	if speed >= 1 {
 		line += ", " + time.Duration(float64(all.size-all.have)/speed*float64(time.Second)).Round(time.Second).String() + " left"
 	}

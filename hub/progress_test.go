@@ -72,8 +72,8 @@ func TestProgressBar(t *testing.T) {
 func TestBytesText(t *testing.T) {
 	for count, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
 		5_228_717_512: "5.2 GB", 1 << 62: "4611.7 PB"} {
-		if got := bytesText(count); got != want {
-			t.Errorf("bytesText(%d) = %q, want %q", count, got, want)
+		if got := BytesText(count); got != want {
+			t.Errorf("BytesText(%d) = %q, want %q", count, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"npinf/engine"
+	"npinf/hub"
 	"npinf/kernels"
 )
 
@@ -74,7 +76,7 @@ takes (weights, keys and values of a token, sources) and what fits. Exits 1 when
 		err = r.print(w.Stdout, warnings)
 	}
 	if err == nil && r.Problem != "" {
-		return fmt.Errorf("%s", r.Problem)
+		return errors.New(r.Problem)
 	}
 	return err
 }
@@ -128,11 +130,11 @@ func (r report) print(out io.Writer, warnings []string) error {
 	line("npinf", "%s on %s", r.Version, r.Platform)
 	line("cpu path", "%s (this machine has: %s)", r.CPUPath, strings.Join(r.CPUPaths, ", "))
 	line("threads", "%d", r.Threads)
-	line("memory", "%s available", bytesText(r.MemoryBytes))
+	line("memory", "%s available", bytesKnown(r.MemoryBytes, r.MemoryBytes > 0))
 	line("hub token", "%s", r.Token)
 	line("secret", "%s", map[bool]string{true: "set", false: "none"}[r.Secret])
 	line("sentry", "%s", map[bool]string{true: "on", false: "off"}[r.Sentry])
-	line("cache", "%s (%s in %d repositories, %s free)", r.Cache, bytesText(r.CacheBytes), r.CacheRepos, bytesText(r.DiskFreeBytes))
+	line("cache", "%s (%s in %d repositories, %s free)", r.Cache, hub.BytesText(r.CacheBytes), r.CacheRepos, bytesKnown(r.DiskFreeBytes, r.DiskFreeBytes >= 0))
 	line("hub", "%s", r.Hub)
 	if r.Model != "" {
 		line("model", "%s", r.Model)
@@ -144,4 +146,12 @@ func (r report) print(out io.Writer, warnings []string) error {
 		line("note", "%s", w)
 	}
 	return table.Flush()
+}
+
+// bytesKnown writes a count of bytes that not every system tells.
+func bytesKnown(count int64, told bool) string {
+	if !told {
+		return "an unknown amount"
+	}
+	return hub.BytesText(count)
 }

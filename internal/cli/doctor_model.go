@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"npinf/engine"
+	"npinf/hub"
 )
 
 // modelReport is what doctor says about a model on this machine. Bytes are of memory unless
@@ -50,21 +51,21 @@ func (st *station) examineModel(ctx context.Context) (r *modelReport, text, prob
 func (r *modelReport) print(line func(name, format string, args ...any)) {
 	packed := ""
 	if r.PackedBytes > 0 {
-		packed = fmt.Sprintf(", of which %s are experts in MXFP4, widened when they are chosen", bytesText(r.PackedBytes))
+		packed = fmt.Sprintf(", of which %s are experts in MXFP4, widened when they are chosen", hub.BytesText(r.PackedBytes))
 	}
 	line("family", "%s", r.Family)
-	line("weights", "%s as %s%s", bytesText(r.WeightBytes), r.DType, packed)
+	line("weights", "%s as %s%s", hub.BytesText(r.WeightBytes), r.DType, packed)
 	state := ""
 	if r.SequenceBytes > 0 {
-		state = fmt.Sprintf(", and %s per sequence", bytesText(r.SequenceBytes))
+		state = fmt.Sprintf(", and %s per sequence", hub.BytesText(r.SequenceBytes))
 	}
-	line("kv cache", "%s per token%s: %s for 1000 tokens", bytesText(r.TokenBytes), state, bytesText(1000*r.TokenBytes+r.SequenceBytes))
+	line("kv cache", "%s per token%s: %s for 1000 tokens", hub.BytesText(r.TokenBytes), state, hub.BytesText(1000*r.TokenBytes+r.SequenceBytes))
 	if r.Sources > 0 {
-		line("sources", "%d, at most %s of memory", r.Sources, bytesText(r.SourceBytes))
+		line("sources", "%d, at most %s of memory", r.Sources, hub.BytesText(r.SourceBytes))
 	} else {
 		line("sources", "none configured")
 	}
-	line("download", "%s", bytesText(r.DownloadBytes))
+	line("download", "%s", hub.BytesText(r.DownloadBytes))
 	line("fits", "%s", r.verdict())
 }
 
@@ -75,13 +76,13 @@ func (r *modelReport) verdict() string {
 	}
 	text := "yes"
 	if r.LeftBytes > 0 {
-		text += fmt.Sprintf("; %s stay for sources and requests", bytesText(r.LeftBytes))
+		text += fmt.Sprintf("; %s stay for sources and requests", hub.BytesText(r.LeftBytes))
 	}
 	if r.SourcesThatFit < r.Sources {
 		text += fmt.Sprintf("; only about %d of the %d sources: start with --max-loaded-saes %d, fewer sets, or --sae-dtype bfloat16",
 			r.SourcesThatFit, r.Sources, max(r.SourcesThatFit, 1))
 		if r.HalfBytes > 0 {
-			text += fmt.Sprintf(", or --model-dtype bfloat16, with which the weights take %s", bytesText(r.HalfBytes))
+			text += fmt.Sprintf(", or --model-dtype bfloat16, with which the weights take %s", hub.BytesText(r.HalfBytes))
 		}
 	}
 	return text

@@ -132,7 +132,7 @@ func printModels(out io.Writer, models []listedModel) error {
 	for _, m := range models {
 		cached := "-"
 		if m.Cached > 0 {
-			cached = bytesText(m.Cached)
+			cached = hub.BytesText(m.Cached)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", m.Model, m.Repo, len(m.Sets), m.Sources, cached)
 	}
@@ -143,7 +143,7 @@ func printModels(out io.Writer, models []listedModel) error {
 func (st *station) printSets(out io.Writer, m listedModel) error {
 	fmt.Fprintf(out, "%s (%s)", m.Model, m.Repo)
 	if m.Cached > 0 {
-		fmt.Fprintf(out, ", %s in the cache", bytesText(m.Cached))
+		fmt.Fprintf(out, ", %s in the cache", hub.BytesText(m.Cached))
 	}
 	fmt.Fprint(out, "\n\n")
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
@@ -165,16 +165,4 @@ func (st *station) printSets(out io.Writer, m listedModel) error {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", set.Name, len(set.Sources), first.Source, last.Source, first.Repo)
 	}
 	return table.Flush()
-}
-
-// bytesText writes a count of bytes in decimal units, as disks and the hub do.
-func bytesText(count int64) string {
-	if count < 1000 {
-		return fmt.Sprintf("%d B", count)
-	}
-	value, unit := float64(count)/1000, 0
-	for value >= 999.95 && unit < 4 {
-		value, unit = value/1000, unit+1
-	}
-	return fmt.Sprintf("%.1f %cB", value, "kMGTP"[unit])
 }

@@ -86,7 +86,7 @@ func TestPullTexts(t *testing.T) {
 	for _, c := range []struct{ token, want string }{
 		{"", "HF_TOKEN"},
 		{"hf_wrong", "access"},
-		{"hf_right", "1.0 MiB to download"},
+		{"hf_right", "1.0 MB to download"},
 	} {
 		var output bytes.Buffer
 		command := pullCommand(t, hub, t.TempDir(), &output)
