@@ -2,7 +2,6 @@ package hub
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,21 +84,11 @@ func TestCacheUsage(t *testing.T) {
 	hub.Inject(hubtest.Fault{On: hubtest.Content, Path: bigFile, Do: hubtest.Cut(0)})
 	checkKind(t, snapshot.Fetch(t.Context(), []string{bigFile}), Network)
 	used, err := client.CacheUsage()
-	if err != nil || len(used) != 1 || len(used[0].Commits) != 1 {
+	if err != nil || len(used) != 1 {
 		t.Fatalf("%+v, %v", used, err)
 	}
-	commit := used[0].Commits[0]
-	if used[0].Repo != testRepo || used[0].Partial != testPiece || used[0].Bytes < testPiece || used[0].Bytes > testPiece+5000 ||
-		commit.Commit != snapshot.Commit() || commit.Files != 1 || commit.Bytes != int64(len(files["config.json"])) || fmt.Sprint(commit.Refs) != "[main]" {
+	most := int64(testPiece + 5000)
+	if used[0].Repo != testRepo || used[0].Bytes < testPiece+int64(len(files["config.json"])) || used[0].Bytes > most {
 		t.Errorf("%+v", used[0])
-	}
-	if freed, err := client.Remove(testRepo); freed != used[0].Bytes || err != nil {
-		t.Errorf("freed %d, %v", freed, err)
-	}
-	if used, err := client.CacheUsage(); len(used) != 0 || err != nil {
-		t.Errorf("after the removal: %v, %v", used, err)
-	}
-	if _, err := client.Remove(testRepo); err == nil {
-		t.Error("removed what was not there")
 	}
 }

@@ -183,16 +183,3 @@ func (c *Client) Reachable(ctx context.Context) error {
 	}
 	return got.Body.Close()
 }
-
-// WhoAmI gives the account name of the token in use.
-func (c *Client) WhoAmI(ctx context.Context) (string, error) {
-	if c.config.Offline {
-		return "", c.newError(Offline, subject{}, "")
-	}
-	var account struct{ Name string }
-	_, err := c.getJSON(ctx, subject{}, c.config.Endpoint+"/api/whoami-v2", false, &account)
-	if kind := KindOf(err); kind == NotFound && c.config.Token != "" {
-		return "", c.newError(BadToken, subject{}, "")
-	}
-	return account.Name, err
-}

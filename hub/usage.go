@@ -5,24 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
 // CachedRepo is what the cache holds of one repository.
 type CachedRepo struct {
-	Repo    string
-	Commits []CachedCommit
-	Bytes   int64 // on disk, content shared between commits counted once
-	Partial int64 // of those, unfinished downloads
-}
-
-// CachedCommit is one commit in the cache.
-type CachedCommit struct {
-	Commit string
-	Refs   []string // branches and tags that pointed to it when they were last asked for
-	Files  int
-	Bytes  int64 // of its files, shared or not
+	Repo  string
+	Bytes int64 // on disk, content shared between commits counted once, unfinished downloads included
 }
 
 const repoPrefix = "models--"
@@ -49,37 +38,14 @@ func (c *Client) CacheUsage() ([]CachedRepo, error) {
 
 func (c cache) usage(repo string) CachedRepo {
 	used := CachedRepo{Repo: repo}
-	refs := c.refs(repo)
-	commits, _ := os.ReadDir(filepath.Join(c.folder(repo), "snapshots")) // none yet: nothing to list
-	for _, folder := range commits {
-		commit := CachedCommit{Commit: folder.Name(), Refs: refs[folder.Name()]}
-		for _, file := range c.storedFiles(repo, commit.Commit) {
-			commit.Files++
-			commit.Bytes += file.size
-		}
-		used.Commits = append(used.Commits, commit)
-	}
 	walkFiles(c.folder(repo), func(path string, info fs.FileInfo) {
 		bytes := info.Size()
 		if base, ok := strings.CutSuffix(path, partialSuffix); ok {
 			bytes = storedBytes(base)
-			used.Partial += bytes
 		}
 		used.Bytes += bytes
 	})
 	return used
-}
-
-// refs maps each commit to the names that lead to it.
-func (c cache) refs(repo string) map[string][]string {
-	root, refs := filepath.Join(c.folder(repo), "refs"), map[string][]string{}
-	walkFiles(root, func(path string, _ fs.FileInfo) {
-		name, err := filepath.Rel(root, path)
-		if commit := c.readRef(repo, filepath.ToSlash(name)); err == nil && commit != "" {
-			refs[commit] = append(refs[commit], filepath.ToSlash(name))
-		}
-	})
-	return refs
 }
 
 // walkFiles visits the regular files below root, links left out, in order. What cannot be read is left out.
@@ -93,22 +59,4 @@ func walkFiles(root string, visit func(path string, info fs.FileInfo)) {
 		}
 		return nil
 	})
-}
-
-// Remove deletes a repository from the cache and returns the bytes freed. Processes that have its files mapped keep them,
-// except on Windows, where the removal fails instead.
-func (c *Client) Remove(repo string) (int64, error) {
-	if err := checkRepo(repo); err != nil {
-		return 0, err
-	}
-	cached, err := c.CacheUsage()
-	if err != nil {
-		return 0, err
-	}
-	index := slices.IndexFunc(cached, func(r CachedRepo) bool { return r.Repo == repo })
-	if index < 0 {
-		return 0, c.newError(Invalid, subject{repo: repo}, repo+" is not in the cache")
-	}
-	err = errors.Join(os.RemoveAll(c.cache.folder(repo)), os.RemoveAll(filepath.Dir(c.cache.lock(repo, "any"))))
-	return cached[index].Bytes, c.storageError(subject{repo: repo}, err)
 }

@@ -43,9 +43,6 @@ func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
 		if answered := h.strike(API, r.URL.Path).send(w); !answered {
 			fmt.Fprint(w, "[]")
 		}
-	case r.URL.Path == "/api/whoami-v2":
-		h.note(r, false, false)
-		h.serveAccount(w, r)
 	default:
 		h.note(r, false, false)
 		refuse(w, http.StatusNotFound, "", "Sorry, we can't find the page you are looking for.")
@@ -151,16 +148,4 @@ func treeEntry(file File) map[string]any {
 		entry["lfs"] = map[string]any{"oid": file.SHA256(), "size": len(file.Content), "pointerSize": 134}
 	}
 	return entry
-}
-
-func (h *Hub) serveAccount(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, repo := range h.repos {
-		if repo.token != "" && r.Header.Get("Authorization") == "Bearer "+repo.token {
-			json.NewEncoder(w).Encode(map[string]string{"type": "user", "name": "tester"})
-			return
-		}
-	}
-	refuse(w, http.StatusUnauthorized, "", "Invalid credentials in Authorization header")
 }
