@@ -27,22 +27,22 @@ type World struct {
 
 // command is one sub-command.
 type command struct {
-	name, arguments, summary string
-	run                      func(ctx context.Context, w *World, args []string) error
+	name, summary string
+	run           func(ctx context.Context, w *World, args []string) error
 }
 
 // commands lists every sub-command in the order help shows them.
 func commands() []command {
 	return []command{
-		{"run", "[MODEL] [flags]", "serve a model on port 5002", runServer},
-		{"features", `[MODEL] "text" [flags]`, "show the features that fire on a text", runFeatures},
-		{"steer", `[MODEL] "prompt" --feature SOURCE/INDEX:STRENGTH [flags]`, "continue a text with features pushed up or down", runSteer},
-		{"pull", "MODEL [flags]", "download a model and its sources and verify them", runPull},
-		{"list", "[WORD] [--sources WORD]", "show and search the models and sources that can be served", runList},
-		{"tokenize", `[MODEL] "text"`, "show the tokens of a text", runTokenize},
-		{"doctor", "[MODEL]", "check this machine: CPU path, memory, token, cache, hub", runDoctor},
-		{"healthcheck", "[flags]", "exit 0 if a server answers (for containers)", runHealthcheck},
-		{"version", "", "print the version", runVersion},
+		{"run", "serve a model on port 5002", runServer},
+		{"features", "show the features that fire on a text", runFeatures},
+		{"steer", "continue a text with features pushed up or down", runSteer},
+		{"pull", "download a model and its sources and verify them", runPull},
+		{"list", "show and search the models and sources that can be served", runList},
+		{"tokenize", "show the tokens of a text", runTokenize},
+		{"doctor", "check this machine: CPU path, memory, token, cache, hub", runDoctor},
+		{"healthcheck", "exit 0 if a server answers (for containers)", runHealthcheck},
+		{"version", "print the version", runVersion},
 	}
 }
 

@@ -25,7 +25,7 @@ fires; piped output is plain.`)
 	}
 	sourceFlags(f, s)
 	var sources []string
-	f.Var(foldersFlag{&sources}, "source", "`SOURCE` to show, such as 6-res-jb, repeatable (default: two thirds into the first set)")
+	f.Var(textsFlag{&sources}, "source", "`SOURCE` to show, such as 6-res-jb, repeatable (default: two thirds into the first set)")
 	top := f.Int("top", 5, "`FEATURES` shown per token")
 	asJSON := f.Bool("json", false, "print JSON")
 	colour := f.String("color", "auto", "`WHEN` to use colours: auto, always or never")

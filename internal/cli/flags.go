@@ -199,15 +199,10 @@ func configure(w *World, f *flagSet, args []string) (*settings.Settings, []strin
 
 // sourceFlags registers the flags that choose models and sources.
 func sourceFlags(f *flagSet, s *settings.Settings) {
-	for name, target := range map[string]*settings.List{"sae-sets": &s.SAESets, "include-sae": &s.IncludeSAE, "exclude-sae": &s.ExcludeSAE} {
-		usage := map[string]string{
-			"sae-sets":    "source `SET` to serve, repeatable (npinf list MODEL shows them)",
-			"include-sae": "serve only sources matching this `PATTERN`, repeatable",
-			"exclude-sae": "leave out sources matching this `PATTERN`, repeatable",
-		}[name]
-		f.Var(listFlag{target, new(bool)}, name, usage)
-	}
-	f.Var(foldersFlag{&s.SAEFolders}, "sae", "serve the sources of this `PLACE` under their own ids: a folder, or hf:owner/repo[/path][@revision]; repeatable")
+	f.Var(listFlag{&s.SAESets, new(bool)}, "sae-sets", "source `SET` to serve, repeatable (npinf list MODEL shows them)")
+	f.Var(listFlag{&s.IncludeSAE, new(bool)}, "include-sae", "serve only sources matching this `PATTERN`, repeatable")
+	f.Var(listFlag{&s.ExcludeSAE, new(bool)}, "exclude-sae", "leave out sources matching this `PATTERN`, repeatable")
+	f.Var(textsFlag{&s.SAEFolders}, "sae", "serve the sources of this `PLACE` under their own ids: a folder, or hf:owner/repo[/path][@revision]; repeatable")
 	f.BoolFunc("no-saes", "serve no sources", func(string) error { s.SAESets = settings.List{}; return nil })
 	f.StringVar(&s.ModelDType, "model-dtype", s.ModelDType, "storage `TYPE` of the weights: auto, float32, bfloat16, float16")
 	f.StringVar(&s.SAEDType, "sae-dtype", s.SAEDType, "storage `TYPE` of the sources: float32, bfloat16, float16")
@@ -216,16 +211,16 @@ func sourceFlags(f *flagSet, s *settings.Settings) {
 	f.BoolVar(&s.AnySource, "any-source", s.AnySource, "let requests load released sources that are not configured")
 }
 
-// foldersFlag collects --sae.
-type foldersFlag struct{ target *[]string }
+// textsFlag collects a repeatable flag that no variable of the environment stands for.
+type textsFlag struct{ target *[]string }
 
-// String shows the folders.
-func (l foldersFlag) String() string {
-	if l.target == nil {
+// String shows the texts.
+func (f textsFlag) String() string {
+	if f.target == nil {
 		return ""
 	}
-	return strings.Join(*l.target, " ")
+	return strings.Join(*f.target, " ")
 }
 
-// Set appends one folder.
-func (l foldersFlag) Set(value string) error { *l.target = append(*l.target, value); return nil }
+// Set appends one text.
+func (f textsFlag) Set(value string) error { *f.target = append(*f.target, value); return nil }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -91,15 +93,11 @@ func noSources(word, wanted string, names map[string]bool, all bool) error {
 	if len(names) == 0 {
 		return fmt.Errorf("no released sources for a model like %q (npinf list shows the models)", word)
 	}
-	var list []string
-	for name := range names {
-		list = append(list, name)
-	}
 	hint := ""
 	if !all {
 		hint = "; --all also searches the sources without a Neuronpedia id"
 	}
-	return fmt.Errorf("no sources like %q%s%s", wanted, suggest.DidYouMean(wanted, list), hint)
+	return fmt.Errorf("no sources like %q%s%s", wanted, suggest.DidYouMean(wanted, slices.Sorted(maps.Keys(names))), hint)
 }
 
 // printSources shows every source; those without an id by the place to serve them from.

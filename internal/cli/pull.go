@@ -8,7 +8,7 @@ import (
 )
 
 func runPull(ctx context.Context, w *World, args []string) error {
-	f := newFlags("pull", "MODEL [flags]", `
+	f := newFlags("pull", "[MODEL] [flags]", `
 Downloads a model and its configured sources into the cache, verifies every file and ends. What is in
 the cache already is not fetched again, and an interrupted pull goes on where it stopped. Without
 MODEL the model and sources of the environment are pulled (MODEL_ID, SAE_SETS, …).`)

@@ -62,7 +62,7 @@ With --method orthogonal STRENGTH replaces how much of the feature is there (0 r
 
 func steerFlags(f *flagSet) *steerOptions {
 	o := &steerOptions{steering: engine.Steering{Types: []engine.SteerType{engine.Unsteered, engine.Steered}, Multiplier: 1}}
-	f.Var(foldersFlag{&o.features}, "feature", "`SOURCE/INDEX:STRENGTH` such as 6-res-jb/650:20, repeatable; all act, in this order")
+	f.Var(textsFlag{&o.features}, "feature", "`SOURCE/INDEX:STRENGTH` such as 6-res-jb/650:20, repeatable; all act, in this order")
 	f.StringVar(&o.method, "method", "additive", "`METHOD` of steering: additive, orthogonal or cap")
 	f.BoolVar(&o.steering.Normalize, "normalize", false, "bring directions to length 1 first")
 	f.IntVar(&o.steering.Tokens, "tokens", 40, "`TOKENS` to generate at most")
