@@ -1,7 +1,11 @@
 package sae
 
 import (
+	"archive/zip"
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -25,6 +29,7 @@ type goldenRow struct {
 	Factor    float64        `json:"norm_scaling_factor"`
 	Overrides map[string]any `json:"overrides"`
 	Hook      string         `json:"hook"`
+	HookOut   string         `json:"hook_out"`
 	HookFrom  string         `json:"hook_from"`
 }
 
@@ -85,6 +90,7 @@ func compareRows(t *testing.T, got []Row, want []goldenRow) {
 	if len(got) != len(want) {
 		t.Fatalf("%d rows, want %d", len(got), len(want))
 	}
+	hooks := 0
 	for i := range got {
 		w := want[i].row()
 		if len(w.Overrides) == 0 {
@@ -93,27 +99,67 @@ func compareRows(t *testing.T, got []Row, want []goldenRow) {
 		if !reflect.DeepEqual(got[i], w) {
 			t.Fatalf("row %d: %+v, want %+v", i, got[i], w)
 		}
-		if hook, err := hookByRule(got[i]); want[i].HookFrom == "rule" && hook != want[i].Hook && (hook != "" || err != nil) {
-			t.Errorf("row %d, %s/%s: hook %s, want %s (%v)", i, got[i].Repo, got[i].Path, hook, want[i].Hook, err)
+		if want[i].HookFrom != "rule" {
+			continue
+		}
+		hooks++
+		if hook, hookOut, err := hookByRule(got[i]); err != nil || hook != want[i].Hook || want[i].HookOut != "" && hookOut != want[i].HookOut {
+			t.Errorf("row %d, %s/%s: hooks %q and %q, want %q and %q (%v)", i, got[i].Repo, got[i].Path, hook, hookOut, want[i].Hook, want[i].HookOut, err)
 		}
 	}
+	t.Logf("%d of %d hooks follow from repository and path", hooks, len(want))
 }
 
-// hookByRule is the hook that a dialect derives from repository and path alone; "" for the
-// dialects that read a file for it.
-func hookByRule(row Row) (string, error) {
+// hookByRule are the hooks that a dialect derives from repository and path, without files
+// that say anything.
+func hookByRule(row Row) (hook, hookOut string, err error) {
 	var config map[string]any
-	var err error
 	switch row.Dialect {
 	case "gemma_2":
-		return gemma2Hook(row.Repo, row.Path)
+		hook, err = gemma2Hook(row.Repo, row.Path)
+		return hook, "", err
 	case "gemma_3":
 		config, err = gemma3Config(row)
 	case "qwen_scope":
 		config, err = qwenScopeConfig(row)
+	default:
+		var d *draft
+		if d, err = dialects[row.Dialect].read(&repository{ctx: context.Background(), files: blankFiles{}}, row); err == nil {
+			config = overridden(d.config, row)
+		}
 	}
-	hook, _ := config["hook_name"].(string)
-	return hook, err
+	hook, _ = config["hook_name"].(string)
+	hookOut, _ = config["hook_name_out"].(string)
+	return hook, hookOut, err
+}
+
+// blankFiles has every file: well-formed, without arrays, and with a configuration that has
+// sizes and nothing else.
+type blankFiles struct{}
+
+func (blankFiles) Has(string) bool { return true }
+
+func (blankFiles) Read(_ context.Context, path string) ([]byte, func(), error) {
+	data := []byte("d_model: {value: 2}\nd_feature: {value: 3}\nbatch_size: {value: 1}\nllm: {dimin: 2}\nsae: {exp_factor: 2, scaling_factor: 1, tied_weights: true}\n")
+	switch filepath.Ext(path) {
+	case ".safetensors":
+		data = safetensorsFile(nil)
+	case ".npz":
+		header := "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }\n"
+		data = zipFile("b_dec.npy", "\x93NUMPY\x01\x00"+string([]byte{byte(len(header)), 0})+header)
+	case ".pt", ".pth":
+		data = zipFile("archive/data.pkl", "\x80\x02}.")
+	}
+	return data, func() {}, nil
+}
+
+func zipFile(name, content string) []byte {
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	file, _ := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+	io.WriteString(file, content)
+	w.Close()
+	return out.Bytes()
 }
 
 func goldenModels(t *testing.T, dir string, registry *Registry) {
