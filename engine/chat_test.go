@@ -16,6 +16,8 @@ func loadChatty(t *testing.T, change func(*Config)) *Engine {
 	config, _ := tinyConfig(t)
 	files := tinyModel()
 	template := `{{ bos_token }}{% for m in messages %}{% if m.role == "critic" %}{{ raise_exception("no critics") }}{% endif %}` +
+		`{% if m.role == "loop" %}{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}{% endif %}` +
+		`{% macro again() %}{{ again() }}{% endmacro %}{% if m.role == "recursion" %}{{ again() }}{% endif %}` +
 		`{{ m.role[0] }}:{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% endif %}`
 	files["tokenizer_config.json"] = &fstest.MapFile{Data: toJSON(map[string]any{"bos_token": tinyBOS, "eos_token": tinyBOS,
 		"tokenizer_class": "GPT2Tokenizer", "chat_template": template})}
@@ -91,6 +93,7 @@ func TestChatMistakes(t *testing.T) {
 		"no messages":    {nil, func(*Steering) {}, "empty conversation"},
 		"nothing left":   {[]Message{{Role: "assistant", Content: "<think>x</think>"}}, func(*Steering) {}, "empty conversation"},
 		"template":       {[]Message{{Role: "critic"}}, func(*Steering) {}, "no critics"},
+		"endless loop":   {[]Message{{Role: "loop"}}, func(*Steering) {}, "loops too long"},
 		"too long":       {[]Message{{Role: "user", Content: strings.Repeat("a", 30)}}, func(*Steering) {}, "Text too long: 36 tokens, max is 20"},
 		"unknown source": {user, func(s *Steering) { s.Features[0].Source = "9-x" }, "9-x"},
 	} {
@@ -118,12 +121,15 @@ func TestApplyChatTemplate(t *testing.T) {
 	}
 	for says, change := range map[string]func(*TemplateRequest){
 		"Failed to apply chat template: no critics":          func(r *TemplateRequest) { r.Messages[0].Role = "critic" },
+		"steps of work: it loops too long":                   func(r *TemplateRequest) { r.Messages[0].Role = "loop" },
+		"maximum recursion depth exceeded":                   func(r *TemplateRequest) { r.Messages[0].Role = "recursion" },
 		"Rendered chat too long: 36 tokens, max is 20":       func(r *TemplateRequest) { r.Messages[0].Content = strings.Repeat("a", 30) },
 		"Failed to apply chat template: got multiple values": func(r *TemplateRequest) { r.Arguments = []byte(`{"tokenize":true}`) },
 	} {
 		bad := TemplateRequest{Messages: slices.Clone(r.Messages), Generation: true}
 		change(&bad)
-		if _, err := e.ApplyChatTemplate(t.Context(), bad); err == nil || !strings.Contains(err.Error(), says) {
+		_, err := e.ApplyChatTemplate(t.Context(), bad)
+		if known := (*Error)(nil); !errors.As(err, &known) || known.Code != Invalid || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want …%s…", err, says)
 		}
 	}

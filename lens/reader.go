@@ -1,6 +1,7 @@
 package lens
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -30,6 +31,8 @@ type Reader struct {
 	// Words leaves out all tokens that are no words; nil reads every token.
 	Words *Vocabulary
 	Top   int // tokens per layer
+	// Rows is how many rows of logits are in memory at a time; 0 for those that fit into 32 MiB.
+	Rows int
 }
 
 // ErrNonFinite says that logits came out as NaN or infinity.
@@ -39,10 +42,12 @@ var ErrNonFinite = errors.New("the logits of a lens hold NaN or infinity")
 // to run at full speed, few enough for them to stay in the cache until they are ranked.
 const logitBytes = 32 << 20
 
-// Positions is how many positions Read can decode in one pass, at least one.
-func (r *Reader) Positions(layers int) int {
-	return max(1, logitBytes/4/max(1, r.Model.Info().Vocabulary*layers))
+func (r *Reader) rows() int {
+	return max(1, cmp.Or(r.Rows, logitBytes/4/max(1, r.Model.Info().Vocabulary)))
 }
+
+// Positions is how many positions of so many layers Read can decode in one pass, at least one.
+func (r *Reader) Positions(layers int) int { return max(1, r.rows()/max(1, layers)) }
 
 // Read decodes the residuals of some layers, one [positions, d_model] buffer each, all of one
 // height. The result is by layer, then position: the likeliest tokens, best first, by id
@@ -62,16 +67,28 @@ func (r *Reader) Read(ctx context.Context, layers []Layer, residuals []kernels.B
 			r.Device.Copy(part, residuals[i])
 		}
 	}
-	logits := r.Model.Decode(stack)
-	defer r.Device.Release(logits)
 	result := make([][][]Token, len(layers))
-	for i, layer := range layers {
-		var err error
-		if result[i], err = r.rank(r.Device.View(logits, i*positions, positions, 0, logits.Width), layer.Last); err != nil {
+	step := max(1, r.rows()/positions)
+	for i := 0; i < len(layers); i += step {
+		some := layers[i:min(i+step, len(layers))]
+		if err := r.decode(result[i:], some, r.Device.View(stack, i*positions, len(some)*positions, 0, width)); err != nil {
 			return nil, err
 		}
 	}
 	return result, nil
+}
+
+// decode reads the rows of some layers in one product with the output matrix.
+func (r *Reader) decode(result [][][]Token, layers []Layer, rows kernels.Buffer) (err error) {
+	logits := r.Model.Decode(rows)
+	defer r.Device.Release(logits)
+	positions := rows.Rows / len(layers)
+	for i, layer := range layers {
+		if result[i], err = r.rank(r.Device.View(logits, i*positions, positions, 0, logits.Width), layer.Last); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rank gives the likeliest tokens of each row. The logits may be changed.
