@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"npinf/internal/pyrepr"
 	"npinf/internal/suggest"
 	"npinf/sae"
 )
@@ -144,7 +145,7 @@ func (c *catalogue) released(id string) (sae.Row, error) {
 		}
 		return row, err
 	}
-	refused := invalid("Found 0 entries when searching for source %s%s", pythonQuote(id), suggest.DidYouMeanOneOf(c.similar(id)))
+	refused := invalid("Found 0 entries when searching for source %s%s", pyrepr.Quote(id), suggest.DidYouMeanOneOf(c.similar(id)))
 	refused.Cause = errUnknownSource
 	return sae.Row{}, refused
 }

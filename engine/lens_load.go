@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"npinf/hub"
+	"npinf/internal/pyrepr"
 	"npinf/lens"
 )
 
@@ -189,7 +190,7 @@ func publishedLens(files hub.Snapshot, repo, id, weights, dataset string) (strin
 		return others[0], nil
 	}
 	return "", fmt.Errorf("no Jacobian lens for %s (dataset %s) in %s; tried %s and every .pt beside them",
-		pythonQuote(id), dataset, repo, strings.Join(tried, ", "))
+		pyrepr.Quote(id), dataset, repo, strings.Join(tried, ", "))
 }
 
 // lensFiles lists the files of a folder and below with an ending, sorted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"npinf/internal/pyrepr"
 	"npinf/lens"
 )
 
@@ -153,7 +154,7 @@ func (j *lensJob) intervene() error {
 func (j *lensJob) direction(token LensToken) (lens.Direction, error) {
 	id, found := j.texts.Find(token.Text)
 	if !found {
-		return lens.Direction{}, invalid("Could not resolve steer token to a vocab id: %s", pythonQuote(token.Text))
+		return lens.Direction{}, invalid("Could not resolve steer token to a vocab id: %s", pyrepr.Quote(token.Text))
 	}
 	return lens.Direction{ID: id, Carried: token.Type == JacobianLens}, nil
 }

@@ -1,6 +1,10 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+
+	"npinf/internal/pyrepr"
+)
 
 // bytesPerToken and freeTextBytes bound the work of tokenising. No vocabulary has a token of
 // more than bytesPerToken bytes, so a longer text has more tokens than the limit for sure;
@@ -100,7 +104,7 @@ func (w *world) prompts(texts []string, most limit) ([]prompt, error) {
 func (w *world) known(ids []int) error {
 	for _, id := range ids {
 		if id >= w.info.Vocabulary {
-			return invalid("Token %s has the id %d, out of the %d this model knows", pythonQuote(w.tokenizer.TokenString(id)), id, w.info.Vocabulary)
+			return invalid("Token %s has the id %d, out of the %d this model knows", pyrepr.Quote(w.tokenizer.TokenString(id)), id, w.info.Vocabulary)
 		}
 	}
 	return nil

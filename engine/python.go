@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// Clients see numbers and quoted texts as Python writes them; these helpers do the same.
+// Clients see numbers as Python writes them; these helpers do the same.
 
 // pythonFloat formats a number like Python's repr of a float: 50.0, 62.5.
 func pythonFloat(x float64) string {
@@ -77,48 +77,6 @@ func digitValue(r rune) (byte, bool) {
 		}
 	}
 	return 0, false
-}
-
-// pythonQuote quotes a text like Python's repr: single quotes unless the text holds one and
-// no double quote.
-func pythonQuote(text string) string {
-	quote := byte('\'')
-	if strings.Contains(text, "'") && !strings.Contains(text, `"`) {
-		quote = '"'
-	}
-	var out strings.Builder
-	out.WriteByte(quote)
-	for _, r := range text {
-		switch {
-		case r == rune(quote) || r == '\\':
-			out.WriteByte('\\')
-			out.WriteRune(r)
-		case r == '\n':
-			out.WriteString(`\n`)
-		case r == '\r':
-			out.WriteString(`\r`)
-		case r == '\t':
-			out.WriteString(`\t`)
-		case r == ' ' || unicode.IsPrint(r):
-			out.WriteRune(r)
-		default:
-			out.WriteString(escape(r))
-		}
-	}
-	out.WriteByte(quote)
-	return out.String()
-}
-
-// escape writes a rune that cannot be printed as \x, \u or \U with its code.
-func escape(r rune) string {
-	code := strconv.FormatInt(int64(r), 16)
-	switch {
-	case r < 0x100:
-		return `\x` + strings.Repeat("0", 2-len(code)) + code
-	case r < 0x10000:
-		return `\u` + strings.Repeat("0", 4-len(code)) + code
-	}
-	return `\U` + strings.Repeat("0", 8-len(code)) + code
 }
 
 // below reads decimal digits that stand for a number from 0 to limit - 1.

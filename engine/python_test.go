@@ -39,14 +39,3 @@ func TestPythonInt(t *testing.T) {
 		}
 	}
 }
-
-func TestPythonQuote(t *testing.T) {
-	for text, want := range map[string]string{
-		"mlp_out": "'mlp_out'", "": "''", "it's": `"it's"`, "say \"it's\"\n": `'say "it\'s"\n'`,
-		"a\\b": `'a\\b'`, "\x00é\u200b": `'\x00é\u200b'`, "\U000e0001": `'\U000e0001'`,
-	} {
-		if got := pythonQuote(text); got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"npinf/internal/pyrepr"
 	"npinf/model"
 )
 
@@ -54,10 +55,10 @@ func residual(layer int) model.Address { return model.Address{Point: model.Resid
 // checkRaw checks everything but the texts and returns the layers, ascending, each once.
 func (w *world) checkRaw(r RawRequest) ([]int, error) {
 	if r.HookPoint != "residual_stream" {
-		return nil, invalid("Unsupported hook_point %s. Only 'residual_stream' is supported.", pythonQuote(r.HookPoint))
+		return nil, invalid("Unsupported hook_point %s. Only 'residual_stream' is supported.", pyrepr.Quote(r.HookPoint))
 	}
 	if r.Type != "final_output_token" {
-		return nil, invalid("Unsupported type %s. Only 'final_output_token' is supported.", pythonQuote(r.Type))
+		return nil, invalid("Unsupported type %s. Only 'final_output_token' is supported.", pyrepr.Quote(r.Type))
 	}
 	if err := batchSize(r.Prompts, maxRawBatch); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"npinf/hub"
+	"npinf/internal/pyrepr"
 )
 
 // hubName is what a client may name as a model: an id of the hub or of neuronpedia, and no
@@ -49,7 +50,7 @@ func (e *Engine) Reload(ctx context.Context, customModel string) error {
 // rehearse plans the load of a custom model without touching what is served.
 func (e *Engine) rehearse(ctx context.Context, customModel string) error {
 	if !hubName.MatchString(customModel) {
-		return invalid("custom_hf_model_id %s is not a model id: write it like openai-community/gpt2", pythonQuote(customModel))
+		return invalid("custom_hf_model_id %s is not a model id: write it like openai-community/gpt2", pyrepr.Quote(customModel))
 	}
 	probe := &Engine{config: e.config}
 	probe.custom.Store(&customModel)

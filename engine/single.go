@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/big"
 
+	"npinf/internal/pyrepr"
 	"npinf/kernels"
 	"npinf/model"
 )
@@ -66,7 +67,7 @@ func (w *world) singleFeature(ctx context.Context, r SingleRequest) ([]SingleRes
 func featureNumber(index string) (*big.Int, error) {
 	number, ok := pythonInt(index)
 	if !ok {
-		return nil, invalid("invalid literal for int() with base 10: %s", pythonQuote(index))
+		return nil, invalid("invalid literal for int() with base 10: %s", pyrepr.Quote(index))
 	}
 	return number, nil
 }
@@ -164,7 +165,7 @@ func (w *world) singleDirection(ctx context.Context, r SingleRequest) ([]SingleR
 	}
 	width, err := w.model.PointWidth(address)
 	if err != nil {
-		return nil, invalid("Hook %s has no row per token: %v", pythonQuote(*r.Hook), err)
+		return nil, invalid("Hook %s has no row per token: %v", pyrepr.Quote(*r.Hook), err)
 	}
 	if len(r.Vector) != width {
 		return nil, invalid("Vector has length %d, but %s has width %d", len(r.Vector), *r.Hook, width)
@@ -201,7 +202,7 @@ func (w *world) hookAddress(hook string) (model.Address, error) {
 		return address, invalid("%v", err)
 	}
 	if err := w.model.Check(address); err != nil {
-		return address, invalid("Hook %s: %v", pythonQuote(hook), err)
+		return address, invalid("Hook %s: %v", pyrepr.Quote(hook), err)
 	}
 	return address, nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"npinf/internal/pyrepr"
 	"npinf/kernels"
 	"npinf/model"
 )
@@ -125,7 +126,7 @@ func (w *world) steerable(d direction) (model.Address, error) {
 	}
 	if err != nil || width != w.info.Width && address.Point != model.Z {
 		return address, invalid("Steering supports the hooks of the residual stream, of what attention and MLP add to it, and attn.hook_z, got %s",
-			pythonQuote(d.hook))
+			pyrepr.Quote(d.hook))
 	}
 	if len(d.vector) != width {
 		return address, invalid("Steering vector has length %d, but %s has width %s", len(d.vector), d.name, strconv.Itoa(width))

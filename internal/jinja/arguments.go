@@ -1,6 +1,10 @@
 package jinja
 
-import "slices"
+import (
+	"slices"
+
+	"npinf/internal/pyrepr"
+)
 
 // arguments are the values of a call.
 type arguments struct {
@@ -46,7 +50,7 @@ func (m *machine) spreadDict(a *arguments, v Value) {
 			fail("keywords must be strings")
 		}
 		if _, twice := a.keyword(name); twice {
-			fail("got multiple values for keyword argument %s", repr(name))
+			fail("got multiple values for keyword argument %s", pyrepr.Quote(name))
 		}
 		a.keywords = append(a.keywords, keyword{name, d.values[i]})
 	}
@@ -75,16 +79,16 @@ func (a arguments) bind(function string, required int, parameters ...string) []V
 	for _, k := range a.keywords {
 		i := slices.Index(parameters, k.name)
 		if i < 0 {
-			fail("%s() got an unexpected keyword argument %s", function, repr(k.name))
+			fail("%s() got an unexpected keyword argument %s", function, pyrepr.Quote(k.name))
 		}
 		if !isAbsent(bound[i]) {
-			fail("%s() got multiple values for argument %s", function, repr(k.name))
+			fail("%s() got multiple values for argument %s", function, pyrepr.Quote(k.name))
 		}
 		bound[i] = k.value
 	}
 	for i := range required {
 		if isAbsent(bound[i]) {
-			fail("%s() missing required argument: %s", function, repr(parameters[i]))
+			fail("%s() missing required argument: %s", function, pyrepr.Quote(parameters[i]))
 		}
 	}
 	return bound
@@ -116,7 +120,7 @@ func integer(v Value, what string) int64 {
 	i, _, isInteger, ok := number(v)
 	if !ok || !isInteger {
 		use(v)
-		fail("%s must be an integer, not %s", what, repr(typeName(v)))
+		fail("%s must be an integer, not %s", what, pyrepr.Quote(typeName(v)))
 	}
 	return i
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"strings"
+
+	"npinf/internal/pyrepr"
 )
 
 // arithmetic evaluates left operator right.
@@ -42,7 +44,7 @@ func unsupported(operator string, left, right Value) {
 	if operator == "**" {
 		operator = "** or pow()"
 	}
-	fail("unsupported operand type(s) for %s: %s and %s", operator, repr(typeName(left)), repr(typeName(right)))
+	fail("unsupported operand type(s) for %s: %s and %s", operator, pyrepr.Quote(typeName(left)), pyrepr.Quote(typeName(right)))
 }
 
 // concatenate is left + right for values that are no numbers.
@@ -114,7 +116,7 @@ func negate(v Value, operator string) Value {
 	integer, float, isInteger, ok := number(v)
 	if !ok {
 		use(v)
-		fail("bad operand type for unary %s: %s", operator, repr(typeName(v)))
+		fail("bad operand type for unary %s: %s", operator, pyrepr.Quote(typeName(v)))
 	}
 	switch {
 	case operator == "+" && isInteger:

@@ -3,6 +3,8 @@ package jinja
 import (
 	"slices"
 	"strings"
+
+	"npinf/internal/pyrepr"
 )
 
 // attribute is object.name: a method or attribute, else the entry of that name.
@@ -105,7 +107,7 @@ var mutators = map[string][]string{
 func (m *machine) member(object Value, name string) (v Value, ok bool) {
 	kind := typeName(object)
 	if strings.HasPrefix(name, "__") || slices.Contains(mutators[kind], name) {
-		return &undefined{"access to attribute " + repr(name) + " of " + repr(kind) + " object is unsafe."}, true
+		return &undefined{"access to attribute " + pyrepr.Quote(name) + " of " + pyrepr.Quote(kind) + " object is unsafe."}, true
 	}
 	switch o := object.(type) {
 	case *loop:
@@ -167,7 +169,7 @@ func (m *machine) slice(object, start, stop, step Value) Value {
 	if isMapping(object) {
 		fail("unhashable type: 'slice'")
 	}
-	fail("%s object is not subscriptable", repr(typeName(object)))
+	fail("%s object is not subscriptable", pyrepr.Quote(typeName(object)))
 	return nil
 }
 

@@ -3,6 +3,8 @@ package jinja
 import (
 	"math"
 	"strings"
+
+	"npinf/internal/pyrepr"
 )
 
 // compare evaluates one link of a comparison chain.
@@ -103,7 +105,7 @@ func (m *machine) ordered(operator string, left, right Value) bool {
 	if !comparable {
 		use(left)
 		use(right)
-		fail("%s not supported between instances of %s and %s", repr(operator), repr(typeName(left)), repr(typeName(right)))
+		fail("%s not supported between instances of %s and %s", pyrepr.Quote(operator), pyrepr.Quote(typeName(left)), pyrepr.Quote(typeName(right)))
 	}
 	if order == unorderedNumbers {
 		return false
@@ -175,7 +177,7 @@ func (m *machine) orderItems(left, right []Value) (order int, ok bool) {
 			if !ok {
 				use(left[i])
 				use(right[i])
-				fail("'<' not supported between instances of %s and %s", repr(typeName(left[i])), repr(typeName(right[i])))
+				fail("'<' not supported between instances of %s and %s", pyrepr.Quote(typeName(left[i])), pyrepr.Quote(typeName(right[i])))
 			}
 			return order, true
 		}
@@ -206,6 +208,6 @@ func (m *machine) contains(container, item Value) bool {
 		return false
 	}
 	use(container)
-	fail("argument of type %s is not iterable", repr(typeName(container)))
+	fail("argument of type %s is not iterable", pyrepr.Quote(typeName(container)))
 	return false
 }

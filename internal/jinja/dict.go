@@ -1,6 +1,10 @@
 package jinja
 
-import "math"
+import (
+	"math"
+
+	"npinf/internal/pyrepr"
+)
 
 // Dict is a Python dictionary: it keeps the order of its keys.
 type Dict struct {
@@ -86,7 +90,7 @@ func (m *machine) hash(v Value) any {
 	case Tuple:
 		return tupleKey(m.repr(v))
 	case List, *Dict, *view:
-		fail("unhashable type: %s", repr(typeName(v)))
+		fail("unhashable type: %s", pyrepr.Quote(typeName(v)))
 	}
 	if integer, float, isInteger, ok := number(v); ok {
 		if isInteger {

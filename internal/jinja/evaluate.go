@@ -1,5 +1,7 @@
 package jinja
 
+import "npinf/internal/pyrepr"
+
 // eval evaluates an expression within the budget.
 func (m *machine) eval(e expression, s *scope) Value {
 	m.enter()
@@ -75,7 +77,7 @@ func (m *machine) call(callee Value, a arguments) Value {
 		return m.expand(f, a)
 	}
 	use(callee)
-	fail("%s object is not callable", repr(typeName(callee)))
+	fail("%s object is not callable", pyrepr.Quote(typeName(callee)))
 	return nil
 }
 
@@ -87,7 +89,7 @@ func (e *filter) evaluate(m *machine, s *scope) Value {
 func (m *machine) filter(name string, subject Value, a arguments) Value {
 	f, ok := m.filters[name]
 	if !ok {
-		fail("No filter named %s.", repr(name))
+		fail("No filter named %s.", pyrepr.Quote(name))
 	}
 	return f(m, subject, a)
 }
@@ -101,7 +103,7 @@ func (e *test) evaluate(m *machine, s *scope) Value {
 func (m *machine) test(name string, subject Value, a arguments) bool {
 	t, ok := m.tests[name]
 	if !ok {
-		fail("No test named %s.", repr(name))
+		fail("No test named %s.", pyrepr.Quote(name))
 	}
 	return t(m, subject, a)
 }

@@ -1,5 +1,7 @@
 package jinja
 
+import "npinf/internal/pyrepr"
+
 // scope holds the names a body sets; names not found in it are looked up outside.
 type scope struct {
 	parent *scope
@@ -199,7 +201,7 @@ func (m *machine) bindMacro(d *macroDefinition, a arguments, inner *scope) {
 		case p.fallback != nil:
 			v = m.eval(p.fallback, inner)
 		default:
-			v = &undefined{"parameter " + repr(p.name) + " was not provided"}
+			v = &undefined{"parameter " + pyrepr.Quote(p.name) + " was not provided"}
 		}
 		inner.set(p.name, v)
 	}
@@ -223,7 +225,7 @@ func (m *machine) bindSpecial(d *macroDefinition, a arguments, given int, rest m
 			continue
 		}
 		if !d.usesKwargs {
-			fail("macro %s takes no keyword argument %s", repr(d.name), repr(k.name))
+			fail("macro %s takes no keyword argument %s", pyrepr.Quote(d.name), pyrepr.Quote(k.name))
 		}
 		kwargs.Set(k.name, k.value)
 	}
@@ -233,7 +235,7 @@ func (m *machine) bindSpecial(d *macroDefinition, a arguments, given int, rest m
 	if d.usesVarargs {
 		inner.set("varargs", Tuple(a.positional[given:]))
 	} else if len(a.positional) > given {
-		fail("macro %s takes not more than %d argument(s)", repr(d.name), len(d.parameters))
+		fail("macro %s takes not more than %d argument(s)", pyrepr.Quote(d.name), len(d.parameters))
 	}
 }
 

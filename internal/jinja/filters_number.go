@@ -4,13 +4,15 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"npinf/internal/pyrepr"
 )
 
 func absolute(_ *machine, v Value, _ arguments) Value {
 	i, x, isInteger, ok := number(v)
 	if !ok {
 		use(v)
-		fail("bad operand type for abs(): %s", repr(typeName(v)))
+		fail("bad operand type for abs(): %s", pyrepr.Quote(typeName(v)))
 	}
 	switch {
 	case !isInteger:

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"npinf/internal/pyrepr"
 )
 
 // Filters over sequences. Those that give a generator in Python give one here: it has no
@@ -200,7 +202,7 @@ func dictSort(m *machine, v Value, a arguments) Value {
 	d, ok := v.(*Dict)
 	if !ok {
 		use(v)
-		fail("%s object has no attribute 'items'", repr(typeName(v)))
+		fail("%s object has no attribute 'items'", pyrepr.Quote(typeName(v)))
 	}
 	by := d.keys
 	switch or(p[1], "key") {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"npinf/internal/pyrepr"
 )
 
 // formatMethod is str.format.
@@ -37,7 +39,7 @@ func (b *braceFormat) run(format string) {
 		}
 		field, rest, found := strings.Cut(format[at+1:], "}")
 		if format[at] == '}' || !found {
-			fail("Single %s encountered in format string", repr(format[at:at+1]))
+			fail("Single %s encountered in format string", pyrepr.Quote(format[at:at+1]))
 		}
 		b.field(field)
 		b.m.spendText(b.out.Len() / 16)
@@ -57,7 +59,7 @@ func (b *braceFormat) field(field string) {
 		case "r", "a":
 			v = b.m.repr(v)
 		default:
-			fail("Unknown conversion specifier %s", repr(conversion))
+			fail("Unknown conversion specifier %s", pyrepr.Quote(conversion))
 		}
 	}
 	b.out.WriteString(b.m.formatBraces(parseSpec(specText), v))
@@ -108,7 +110,7 @@ func (b *braceFormat) argument(name string) Value {
 	}
 	v, ok := b.arguments.keyword(name)
 	if !ok {
-		fail("%s", repr(name))
+		fail("%s", pyrepr.Quote(name))
 	}
 	return v
 }
@@ -194,5 +196,5 @@ func (m *machine) formatText(f spec, v Value) string {
 }
 
 func unknownFormat(f spec, v Value) {
-	fail("Unknown format code %s for object of type %s", repr(string(rune(f.verb))), repr(typeName(v)))
+	fail("Unknown format code %s for object of type %s", pyrepr.Quote(string(rune(f.verb))), pyrepr.Quote(typeName(v)))
 }

@@ -3,6 +3,8 @@ package jinja
 import (
 	"strconv"
 	"strings"
+
+	"npinf/internal/pyrepr"
 )
 
 // percent is Python's format % values.
@@ -61,7 +63,7 @@ func (p *percentFormat) conversion(text string) string {
 		}
 		value, ok := d.Get(name)
 		if !ok {
-			fail("%s", repr(name))
+			fail("%s", pyrepr.Quote(name))
 		}
 		v, text, p.named = value, rest, true
 	}
@@ -149,7 +151,7 @@ func (m *machine) convert(f spec, v Value) string {
 		f.verb = 'd'
 	case 'd', 'x', 'X', 'o', 'e', 'E', 'f', 'F', 'g', 'G':
 	default:
-		fail("unsupported format character %s", repr(string(rune(f.verb))))
+		fail("unsupported format character %s", pyrepr.Quote(string(rune(f.verb))))
 	}
 	if _, isFloat := v.(float64); isFloat && (f.verb == 'x' || f.verb == 'X' || f.verb == 'o') {
 		fail("%%%c format: an integer is required, not float", f.verb)

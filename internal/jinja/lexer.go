@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"npinf/internal/pyrepr"
 )
 
 // tokenKind tells a token of an expression or statement.
@@ -124,7 +126,7 @@ func (l *lexer) operator() {
 		}
 	}
 	r, _ := utf8.DecodeRuneInString(l.rest())
-	throwSyntax(l.line, fmt.Sprintf("unexpected char %s at %d", repr(string(r)), l.position))
+	throwSyntax(l.line, fmt.Sprintf("unexpected char %s at %d", pyrepr.Quote(string(r)), l.position))
 }
 
 // bracket keeps track of what is open.

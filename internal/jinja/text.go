@@ -4,7 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"npinf/internal/pyrepr"
 )
 
 // str is Python's str(v).
@@ -31,7 +32,7 @@ func (m *machine) writeRepr(out *strings.Builder, v Value) {
 	switch v := v.(type) {
 	case string:
 		m.spendText(len(v))
-		out.WriteString(repr(v))
+		out.WriteString(pyrepr.Quote(v))
 	case List:
 		m.writeItems(out, "[", v, "]")
 	case Tuple:
@@ -99,7 +100,7 @@ func scalarRepr(v Value) string {
 		}
 		return "<function " + v.name + ">"
 	case *macro:
-		return "<Macro " + repr(v.definition.name) + ">"
+		return "<Macro " + pyrepr.Quote(v.definition.name) + ">"
 	case *generator:
 		return "<generator object>"
 	case *loop:
@@ -133,46 +134,4 @@ func floatRepr(x float64) string {
 		text += ".0"
 	}
 	return text
-}
-
-// repr is repr for strings: single quotes, unless the text holds one and no double quote.
-func repr(s string) string {
-	quote := '\''
-	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
-		quote = '"'
-	}
-	var out strings.Builder
-	out.WriteRune(quote)
-	for _, r := range s {
-		switch {
-		case r == quote || r == '\\':
-			out.WriteRune('\\')
-			out.WriteRune(r)
-		case r == '\n':
-			out.WriteString(`\n`)
-		case r == '\r':
-			out.WriteString(`\r`)
-		case r == '\t':
-			out.WriteString(`\t`)
-		case unicode.IsPrint(r):
-			out.WriteRune(r)
-		default:
-			writeEscape(&out, r)
-		}
-	}
-	out.WriteRune(quote)
-	return out.String()
-}
-
-// writeEscape writes a character by number: \x, \u or \U.
-func writeEscape(out *strings.Builder, r rune) {
-	letter, digits := `\U`, 8
-	switch {
-	case r < 0x100:
-		letter, digits = `\x`, 2
-	case r < 0x10000:
-		letter, digits = `\u`, 4
-	}
-	code := strconv.FormatInt(int64(r), 16)
-	out.WriteString(letter + strings.Repeat("0", digits-len(code)) + code)
 }

@@ -3,6 +3,8 @@ package jinja
 import (
 	"fmt"
 	"unicode/utf8"
+
+	"npinf/internal/pyrepr"
 )
 
 // Value is a Python value: nil (None), bool, int64, float64, string, List, Tuple, *Dict, or
@@ -43,12 +45,12 @@ type rangeValue struct{ start, step, count int64 }
 type namespace struct{ attributes *Dict }
 
 func undefinedName(name string) *undefined {
-	return &undefined{fmt.Sprintf("%s is undefined", repr(name))}
+	return &undefined{fmt.Sprintf("%s is undefined", pyrepr.Quote(name))}
 }
 
 // missingAttribute is what object.name gives when there is no such thing.
 func missingAttribute(object Value, name string) *undefined {
-	return &undefined{fmt.Sprintf("%s has no attribute %s", repr(describe(object)), repr(name))}
+	return &undefined{fmt.Sprintf("%s has no attribute %s", pyrepr.Quote(describe(object)), pyrepr.Quote(name))}
 }
 
 // typeName returns the name of a value's Python type.
@@ -205,7 +207,7 @@ func (m *machine) iterate(v Value) []Value {
 	items, ok := m.elements(v)
 	if !ok {
 		use(v)
-		fail("%s object is not iterable", repr(typeName(v)))
+		fail("%s object is not iterable", pyrepr.Quote(typeName(v)))
 	}
 	m.spendItems(len(items))
 	return items
@@ -223,7 +225,7 @@ func (m *machine) length(v Value) int64 {
 	items, ok := m.elements(v)
 	if !ok {
 		use(v)
-		fail("object of type %s has no len()", repr(typeName(v)))
+		fail("object of type %s has no len()", pyrepr.Quote(typeName(v)))
 	}
 	return int64(len(items))
 }
