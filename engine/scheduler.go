@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -148,7 +149,7 @@ func plan(ring []*task) (turns []turn, waiting []*task) {
 func (s *scheduler) forward(turns []turn) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = fmt.Errorf("the forward pass failed: %v", fault)
+			err = fmt.Errorf("the forward pass failed: %v\n%s", fault, debug.Stack())
 		}
 	}()
 	ctx, cancel := context.WithCancel(context.Background())

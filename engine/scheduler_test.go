@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,6 +52,33 @@ func rowsOf(turns []turn) string {
 		text += fmt.Sprint(len(t.sequence.Tokens))
 	}
 	return text
+}
+
+// TestPanicOfAStepIsAnError: whoever asked is told of a defect, the log of its place, and the
+// loop lives on.
+func TestPanicOfAStepIsAnError(t *testing.T) {
+	config, counting := tinyConfig(t)
+	broken := atomic.Bool{}
+	config.Device = &watchingDevice{Device: counting, during: func() {
+		if broken.Load() {
+			panic("spoilt")
+		}
+	}}
+	e := loadTiny(t, config)
+	s := steering(3)
+	s.Features, s.Vectors = nil, []SteerVector{}
+	for _, defect := range []bool{true, false} {
+		broken.Store(defect)
+		_, err := e.SteerCompletion(t.Context(), SteerRequest{Prompt: "Once", Steering: s}, nil)
+		if !defect && err != nil {
+			t.Errorf("after the panic: %v", err)
+		}
+		var known *Error
+		if defect && (!errors.As(err, &known) || known.Code != Internal || strings.Contains(known.Message, "spoilt") ||
+			!strings.Contains(known.Cause.Error(), "spoilt") || !strings.Contains(known.Cause.Error(), "scheduler_test.go")) {
+			t.Errorf("got %#v", err)
+		}
+	}
 }
 
 // TestCancellationStopsAtTheNextLayer: when all callers have gone, the pass goes on for the

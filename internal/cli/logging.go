@@ -12,7 +12,7 @@ import (
 // newLogger logs to stderr: text for a terminal, JSON lines otherwise. With a home folder
 // everything is also kept in logs/server.log there. Close the returned closer at the end.
 func newLogger(w *World, home string, verbose bool) (*slog.Logger, io.Closer, error) {
-	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	options := &slog.HandlerOptions{Level: slog.LevelInfo, ReplaceAttr: durationText}
 	if verbose {
 		options.Level = slog.LevelDebug
 	}
@@ -29,6 +29,14 @@ func newLogger(w *World, home string, verbose bool) (*slog.Logger, io.Closer, er
 		return slog.New(slog.NewTextHandler(out, options)), file, nil
 	}
 	return slog.New(slog.NewJSONHandler(out, options)), file, nil
+}
+
+// durationText gives durations their unit: JSON would hold a bare number of nanoseconds.
+func durationText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 type nopCloser struct{ io.Writer }
