@@ -55,15 +55,6 @@ func (t *Tokenizer) IsSpecial(id int) bool {
 	return ok
 }
 
-// SpecialIDs returns the ids for which IsSpecial holds, in ascending order.
-func (t *Tokenizer) SpecialIDs() []int { return slices.Clone(t.specialIDs) }
-
-// IsAdded reports whether an id belongs to an added token.
-func (t *Tokenizer) IsAdded(id int) bool {
-	_, ok := t.added.byID[id]
-	return ok
-}
-
 // AddedTokens returns the added tokens by ascending id.
 func (t *Tokenizer) AddedTokens() []AddedToken { return slices.Clone(t.added.list) }
 
@@ -84,9 +75,6 @@ func (t *Tokenizer) token(id int) (string, bool) {
 	}
 	return t.model.vocab.text(id)
 }
-
-// VocabSize returns the number of tokens of the model, without the added tokens.
-func (t *Tokenizer) VocabSize() int { return t.model.vocab.count }
 
 // Size returns the number of tokens, added tokens included.
 func (t *Tokenizer) Size() int {

@@ -52,7 +52,7 @@ func TestSpecialTokens(t *testing.T) {
 				}
 			}
 			checkRole(t, "pad", tokenizer.Pad, pad)
-			if got := tokenizer.SpecialIDs(); !slices.Equal(got, c.Expect.Special) {
+			if got := tokenizer.specialIDs; !slices.Equal(got, c.Expect.Special) {
 				t.Errorf("special ids %v, want %v", got, c.Expect.Special)
 			}
 			if got := tokenizer.Size(); got != c.Expect.Size {

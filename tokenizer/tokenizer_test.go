@@ -76,17 +76,17 @@ func TestAccessors(t *testing.T) {
 	if _, _, ok := qwen.BOS(); ok {
 		t.Error("Qwen has a BOS")
 	}
-	if got, want := gpt2.SpecialIDs(), []int{50256}; !slices.Equal(got, want) {
+	if got, want := gpt2.specialIDs, []int{50256}; !slices.Equal(got, want) {
 		t.Errorf("GPT-2's special ids are %v", got)
 	}
-	if qwen.VocabSize() != 151643 || qwen.Size() != 151669 {
-		t.Errorf("Qwen's sizes are %d and %d", qwen.VocabSize(), qwen.Size())
+	if qwen.model.vocab.count != 151643 || qwen.Size() != 151669 {
+		t.Errorf("Qwen's sizes are %d and %d", qwen.model.vocab.count, qwen.Size())
 	}
-	if think, ok := qwen.TokenID("<think>"); !ok || qwen.IsSpecial(think) || !qwen.IsAdded(think) {
+	if think, ok := qwen.TokenID("<think>"); !ok || qwen.IsSpecial(think) {
 		t.Errorf("<think> is %d %v: it should be added and not special", think, ok)
 	}
-	if !qwen.IsSpecial(151644) || qwen.IsAdded(0) || qwen.IsSpecial(0) {
-		t.Error("<|im_start|> should be special, token 0 neither special nor added")
+	if !qwen.IsSpecial(151644) || qwen.IsSpecial(0) {
+		t.Error("<|im_start|> should be special, token 0 not")
 	}
 	if id, ok := gpt2.TokenID("Ġthe"); id != 262 || !ok {
 		t.Errorf("Ġthe is %d %v", id, ok)
@@ -136,7 +136,7 @@ func TestChatTemplateSources(t *testing.T) {
 func TestGPT2Files(t *testing.T) {
 	whole := fixture(t, "gpt2")
 	var vocab, merges strings.Builder
-	for id := range whole.VocabSize() {
+	for id := range whole.model.vocab.count {
 		token, _ := whole.model.vocab.text(id)
 		fmt.Fprintf(&vocab, "%s%q:%d", map[bool]string{true: "{", false: ","}[id == 0], token, id)
 	}
