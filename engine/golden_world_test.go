@@ -61,9 +61,6 @@ func openWorld(t *testing.T, environment map[string]*string) *Engine {
 		Device:     device, Hub: &tree{t: t, root: golden.Dir(t, "hub")}, Registry: registry,
 	})
 	if err := e.Load(t.Context()); err != nil {
-		if strings.Contains(err.Error(), "is not supported") {
-			t.Skip(err)
-		}
 		t.Fatalf("load: %v", err)
 	}
 	t.Cleanup(func() {

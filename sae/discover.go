@@ -3,6 +3,7 @@ package sae
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -118,7 +119,7 @@ func (s *search) recognise(file string) {
 // check says what a source of a dialect lacks.
 func (s *search) check(signature signature, row Row) error {
 	if signature.dialect == "" {
-		return fmt.Errorf("%s", signature.wants)
+		return errors.New(signature.wants)
 	}
 	files, err := Paths(row, s.Has)
 	if err != nil {

@@ -20,17 +20,13 @@ func TestGoldenSAE(t *testing.T) {
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no cases in %s: %v", dir, err)
 	}
-	passed, skipped := map[string]int{}, map[string]int{}
+	passed := map[string]int{}
 	for _, file := range cases {
 		folder := filepath.Dir(file)
 		name, _ := filepath.Rel(dir, folder)
 		t.Run(filepath.ToSlash(name), func(t *testing.T) {
 			var c goldenCase
 			golden.ReadJSON(t, filepath.Join(folder, "case.json"), &c)
-			if _, known := dialects[c.Dialect]; !known {
-				skipped[c.Dialect]++
-				t.Skipf("dialect %s is not supported", c.Dialect)
-			}
 			checkGolden(t, openGolden(t, folder, "float32"))
 			if !t.Failed() {
 				passed[c.Dialect]++
@@ -38,7 +34,7 @@ func TestGoldenSAE(t *testing.T) {
 		})
 	}
 	for _, dialect := range slices.Sorted(maps.Keys(passed)) {
-		t.Logf("%s: %d passed, %d skipped", dialect, passed[dialect], skipped[dialect])
+		t.Logf("%s: %d passed", dialect, passed[dialect])
 	}
 }
 

@@ -76,7 +76,7 @@ func (st *station) list(out io.Writer, word string, asJSON bool) error {
 		for _, m := range models {
 			names = append(names, m.Model)
 		}
-		return fmt.Errorf("no model matches %q%s", word, suggest.DidYouMean(word, names))
+		return fmt.Errorf("no model matches %q%s (npinf list shows all)", word, suggest.DidYouMean(word, names))
 	case asJSON:
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
