@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -161,8 +162,34 @@ func (st *station) printSets(out io.Writer, m listedModel) error {
 		sets = []sae.Set{set}
 	}
 	for _, set := range sets {
-		first, last := set.Sources[0], set.Sources[len(set.Sources)-1]
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", set.Name, len(set.Sources), first.Source, last.Source, first.Repo)
+		var ids []string
+		for _, row := range set.Sources {
+			ids = append(ids, row.Source)
+		}
+		first, last := ends(ids)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", set.Name, len(set.Sources), first, last, set.Sources[0].Repo)
 	}
 	return table.Flush()
+}
+
+// ends gives the sources of the lowest and the highest layer; the directory lists a set in
+// the order in which it was released.
+func ends(sources []string) (first, last string) {
+	first, last = sources[0], sources[0]
+	for _, source := range sources {
+		if layerOf(source) < layerOf(first) {
+			first = source
+		}
+		if layerOf(source) > layerOf(last) {
+			last = source
+		}
+	}
+	return first, last
+}
+
+// layerOf reads the number that a source's id begins with; 0 without one.
+func layerOf(source string) int {
+	number, _, _ := strings.Cut(source, "-")
+	layer, _ := strconv.Atoi(number) // an id that begins otherwise has no layer to order by
+	return layer
 }

@@ -134,8 +134,12 @@ func printGroups(out io.Writer, found []listedSource) error {
 	fmt.Fprintln(table, "MODEL\tSET OR RELEASE\tSOURCES\tFIRST\tLAST\tREPOSITORY")
 	for _, k := range order {
 		g := groups[k]
-		first, last := g[0], g[len(g)-1]
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", k.model, k.group, len(g), short(first), short(last), first.Repo)
+		var names []string
+		for _, source := range g {
+			names = append(names, short(source))
+		}
+		first, last := ends(names)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", k.model, k.group, len(g), first, last, g[0].Repo)
 	}
 	fmt.Fprintf(table, "\n%d sources; a narrower search shows them one by one\n", len(found))
 	return table.Flush()

@@ -223,7 +223,8 @@ func describeSets(sets []engine.SourceSet) string {
 	var parts []string
 	for _, set := range sets {
 		if n := len(set.Sources); n > 1 {
-			parts = append(parts, fmt.Sprintf("%s (%s … %s)", set.Name, set.Sources[0], set.Sources[n-1]))
+			first, last := ends(set.Sources)
+			parts = append(parts, fmt.Sprintf("%s (%s … %s)", set.Name, first, last))
 		} else if n == 1 {
 			parts = append(parts, set.Sources[0])
 		}
