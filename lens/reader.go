@@ -99,22 +99,7 @@ func (r *Reader) rank(logits kernels.Buffer, last bool) ([][]Token, error) {
 			return nil, ErrNonFinite
 		}
 	}
-	ranked := make([][]kernels.FeatureValue, logits.Rows)
-	if r.Words == nil || r.Top == 0 {
-		ranked = r.Device.TopPerRow(logits, r.Top)
-	} else {
-		var kept [][]kernels.FeatureValue
-		if last {
-			kept = r.Device.TopPerRow(logits, 1)
-		}
-		r.hide(logits)
-		for i, row := range r.Device.TopPerRow(logits, r.Top) {
-			if last {
-				row = first(kept[i][0], row)
-			}
-			ranked[i] = row
-		}
-	}
+	ranked := r.words(logits, last)
 	tokens := make([][]Token, len(ranked))
 	for i, row := range ranked {
 		tokens[i] = make([]Token, len(row))
@@ -125,11 +110,50 @@ func (r *Reader) rank(logits kernels.Buffer, last bool) ([][]Token, error) {
 	return tokens, nil
 }
 
+// words ranks the logits of each row, words alone if only they are wanted. Looking through a few
+// more tokens than asked for spares a pass over all logits, unless a row has too few words among
+// those. The logits may be changed.
+func (r *Reader) words(logits kernels.Buffer, last bool) [][]kernels.FeatureValue {
+	if r.Words == nil || r.Top == 0 {
+		return r.Device.TopPerRow(logits, r.Top)
+	}
+	likeliest := r.Device.TopPerRow(logits, 2*r.Top+16)
+	ranked := make([][]kernels.FeatureValue, len(likeliest))
+	enough := true
+	for i, row := range likeliest {
+		ranked[i] = r.onlyWords(row)
+		enough = enough && len(ranked[i]) == r.Top
+	}
+	if !enough {
+		r.hide(logits)
+		ranked = r.Device.TopPerRow(logits, r.Top)
+	}
+	if last {
+		for i, row := range likeliest {
+			ranked[i] = first(row[0], ranked[i])
+		}
+	}
+	return ranked
+}
+
+// onlyWords keeps the first words of a ranking, as many as are wanted.
+func (r *Reader) onlyWords(row []kernels.FeatureValue) []kernels.FeatureValue {
+	words := make([]kernels.FeatureValue, 0, r.Top)
+	for _, v := range row {
+		if len(words) < r.Top && r.isWord(v.Feature) {
+			words = append(words, v)
+		}
+	}
+	return words
+}
+
+func (r *Reader) isWord(id int) bool { return id < len(r.Words.words) && r.Words.words[id] }
+
 // hide makes every token that is no word the least likely.
 func (r *Reader) hide(logits kernels.Buffer) {
 	penalties := make([]float32, logits.Width)
 	for id := range penalties {
-		if id >= len(r.Words.words) || !r.Words.words[id] {
+		if !r.isWord(id) {
 			penalties[id] = -math.MaxFloat32
 		}
 	}

@@ -3,6 +3,7 @@ package lens
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"npinf/kernels"
@@ -100,6 +101,34 @@ func TestActions(t *testing.T) {
 		for i, got := range apply(c.a) {
 			if !near(float64(got), float64(c.want[i])) {
 				t.Errorf("%s: [%d] is %v, want %v", name, i, got, c.want[i])
+			}
+		}
+	}
+}
+
+// TestFewLooksRankAsAPassOverAll: looking only at the likeliest tokens gives what hiding every
+// other token gives, whether they hold enough words or not.
+func TestFewLooksRankAsAPassOverAll(t *testing.T) {
+	d := device(t)
+	const rows, size, top = 5, 400, 6
+	for _, share := range []int{1, 2, 40} { // every token a word, every second, every fortieth
+		words := NewVocabulary(size, func(id int) string {
+			if id%share == 0 {
+				return "word"
+			}
+			return "."
+		})
+		values := make([]float32, rows*size)
+		for i := range values {
+			values[i] = float32(i * 7919 % 211) // many equals
+		}
+		r := &Reader{Device: d, Words: words, Top: top}
+		hidden := d.Upload(rows, size, values)
+		r.hide(hidden)
+		want := d.TopPerRow(hidden, top)
+		for i, row := range r.words(d.Upload(rows, size, values), false) {
+			if !slices.Equal(row, want[i]) {
+				t.Errorf("one word in %d, row %d: %v, want %v", share, i, row, want[i])
 			}
 		}
 	}
