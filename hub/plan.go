@@ -23,7 +23,7 @@ func (p Plan) Fits() error { return p.misfit }
 
 // Plan adds up the paths of a snapshot; one that it has not is an error.
 func (c *Client) Plan(snapshot Snapshot, paths []string) (Plan, error) {
-	plan := Plan{Repo: snapshot.Name(), Free: c.freeBytes()}
+	plan := Plan{Repo: snapshot.Name(), Free: c.FreeBytes()}
 	measure := measureLocal(snapshot)
 	if remote, ok := snapshot.(*remote); ok {
 		measure = remote.measure
@@ -72,17 +72,15 @@ func measureLocal(snapshot Snapshot) func(path string) (size, have int64, ok boo
 
 // fits reports a disk without room for so many bytes. A disk that does not tell passes: writing will show.
 func (c *Client) fits(about subject, bytes int64) error {
-	if free := c.freeBytes(); free >= 0 && free < bytes {
+	if free := c.FreeBytes(); free >= 0 && free < bytes {
 		return c.newError(NoSpace, about, fmt.Sprintf("%s needed, %s free in %s", BytesText(bytes), BytesText(free), c.cache.dir))
 	}
 	return nil
 }
 
-// FreeBytes is the room left where the cache lies; -1 where the system does not say.
-func (c *Client) FreeBytes() int64 { return c.freeBytes() }
-
-// freeBytes looks at the cache folder, or where it will be made; -1 if unknown.
-func (c *Client) freeBytes() int64 {
+// FreeBytes is the room left in the cache folder, or where it will be made; -1 where the
+// system does not say.
+func (c *Client) FreeBytes() int64 {
 	for folder := c.cache.dir; ; folder = filepath.Dir(folder) {
 		free, err := freeDisk(folder)
 		if err == nil {
