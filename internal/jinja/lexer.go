@@ -31,6 +31,9 @@ type token struct {
 	line  int
 }
 
+// maxTokens is how many tokens a tag may have; the largest of published templates have a few hundred.
+const maxTokens = 20_000
+
 // lexer cuts a tag into tokens, up to and with the tag's end. Ends inside brackets do not
 // count: {{ {"a": {}} }} is one tag.
 type lexer struct {
@@ -112,6 +115,9 @@ func (l *lexer) token() {
 }
 
 func (l *lexer) emit(t token, length int) {
+	if len(l.tokens) >= maxTokens {
+		throwSyntax(l.line, fmt.Sprintf("a tag has more than %d names, values and operators", maxTokens))
+	}
 	t.line = l.line
 	l.tokens = append(l.tokens, t)
 	l.position += length
