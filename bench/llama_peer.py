@@ -17,7 +17,8 @@ vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(mode
 
 def step(ids):
     """Decodes some ids and returns the likeliest next one."""
-    batch = llama_cpp.llama_batch_get_one((llama_cpp.llama_token * len(ids))(*ids), len(ids))
+    tokens = (llama_cpp.llama_token * len(ids))(*ids)  # the batch points into it
+    batch = llama_cpp.llama_batch_get_one(tokens, len(ids))
     if llama_cpp.llama_decode(context, batch) != 0:
         raise SystemExit("llama_decode failed")
     logits = llama_cpp.llama_get_logits_ith(context, -1)
