@@ -113,14 +113,15 @@ func (j *lensJob) prepare() error {
 
 // claim waits for the memory of keys, values and residuals.
 func (j *lensJob) claim(ctx context.Context, e *Engine) error {
-	positions := int64(len(j.tokens) + j.meta.Completion)
-	bytes := positions*j.world.model.CachePositionBytes() + int64(len(j.tokens)-j.meta.Reused)*int64(len(j.reads))*int64(j.world.info.Width)*4
+	positions := len(j.tokens) + j.meta.Completion
+	bytes := j.world.model.CacheSize().Bytes(positions, len(j.tokens)) + int64(len(j.tokens)-j.meta.Reused)*int64(len(j.reads))*int64(j.world.info.Width)*4
 	giveBack, err := j.world.scheduler.memory.claim(ctx, bytes, e.config.RequestTimeout)
 	if err != nil {
 		return err
 	}
 	j.closers = append(j.closers, giveBack)
 	j.cache = j.world.model.NewCache(0)
+	j.cache.Limit(positions)
 	j.closers = append(j.closers, j.cache.Release)
 	return nil
 }

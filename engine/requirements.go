@@ -27,8 +27,9 @@ type Requirements struct {
 	// is the part of WeightBytes that are experts in MXFP4, of which a few are widened.
 	HalfBytes, PackedBytes int64
 	// TokenBytes is the memory of the keys and values of a token, FixedBytes that of each
-	// sequence besides.
-	TokenBytes, FixedBytes int64
+	// sequence besides. ThousandBytes is what a sequence of 1000 tokens takes, which is less
+	// than their sum where layers keep no more than a window.
+	TokenBytes, FixedBytes, ThousandBytes int64
 	// Sources is how many configured sources will be resident; SourceBytes the size of their
 	// files, an upper bound of their memory; SourceDownloadBytes what is not cached of them.
 	Sources                          int
@@ -85,6 +86,7 @@ func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements,
 		return need, err
 	}
 	need.Family, need.Files, need.TokenBytes, need.FixedBytes = plan.Family, plan.Files, plan.TokenBytes, plan.FixedBytes
+	need.ThousandBytes = plan.Bytes(1000, prefillRows)
 	need.WeightBytes, need.PackedBytes = plan.WeightBytesAs(e.config.ModelDType), plan.PackedBytes
 	if need.DType = resolveDType(e.config.ModelDType, plan.StoredDType); need.DType != halfDType && plan.StoredDType != "" {
 		if half := plan.WeightBytesAs(halfDType); half < need.WeightBytes {

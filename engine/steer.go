@@ -66,7 +66,7 @@ func (e *Engine) generate(ctx context.Context, w *world, s Steering, prompt []in
 	kinds := slices.Clone(s.Types)
 	slices.Sort(kinds)
 	kinds = slices.Compact(kinds)
-	bytes := int64(len(kinds)) * int64(len(prompt)+count) * w.model.CachePositionBytes()
+	bytes := int64(len(kinds)) * w.model.CacheSize().Bytes(len(prompt)+count, prefillRows)
 	giveBack, err := w.scheduler.memory.claim(ctx, bytes, e.config.RequestTimeout)
 	if err == nil {
 		defer giveBack()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -140,6 +141,31 @@ func TestAttendPropagatesNaN(t *testing.T) {
 			for r := range rows / 2 {
 				if v := a.Out.row(r)[5]; v != v {
 					t.Fatalf("%d rows: row %d, which does not see the NaN, is NaN", rows, r)
+				}
+			}
+		}
+	})
+}
+
+// TestAttendWithoutPassedKeys: the keys that a window has passed may be left out without a
+// change of any bit.
+func TestAttendWithoutPassedKeys(t *testing.T) {
+	eachDevice(t, func(t *testing.T, c *CPU) {
+		for _, rows := range []int{1, 3, 4, 17, 32, 70} {
+			for _, drop := range []int{1, 7, 90} {
+				k := attentionCase{rows: rows, keys: 100 + rows, heads: 4, kvHeads: 2, headDim: 24, valueDim: 40, position: 100, window: 11, sinks: true}
+				a := k.build(c, newRand(3))
+				a.Out = c.NewBuffer(rows, 4*40)
+				c.Attend(a)
+				want := make([]float32, rows*a.Out.Width)
+				c.Download(want, a.Out)
+				a.FirstKey = drop
+				a.K, a.V = c.View(a.K, drop, a.K.Rows-drop, 0, a.K.Width), c.View(a.V, drop, a.V.Rows-drop, 0, a.V.Width)
+				c.Attend(a)
+				got := make([]float32, len(want))
+				c.Download(got, a.Out)
+				if !slices.Equal(got, want) {
+					t.Errorf("%d rows differ without the first %d keys", rows, drop)
 				}
 			}
 		}

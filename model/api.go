@@ -106,9 +106,7 @@ type Estimate struct {
 	// PackedBytes is the part of WeightBytes that keeps its size whatever type is asked for:
 	// experts in MXFP4.
 	PackedBytes int64
-	// TokenBytes is the memory of one token's keys and values, FixedBytes that of the states
-	// of linear attention, per sequence.
-	TokenBytes, FixedBytes int64
+	CacheSize
 }
 
 // WeightBytesAs is WeightBytes for the storage type of Options.DType.

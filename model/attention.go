@@ -10,16 +10,16 @@ func (r *run) attention(layer int, a *attention, in, z kernels.Buffer) {
 	q, gate, k, v := r.queriesKeysValues(layer, a, in)
 	for _, m := range r.active {
 		rows := func(b kernels.Buffer) kernels.Buffer { return r.device.View(b, m.start, m.count, 0, b.Width) }
-		keys, values := rows(k), rows(v)
+		keys, values, first := rows(k), rows(v), 0
 		if m.Cache != nil && a.shares {
-			keys, values = m.Cache.all(a.sharedFrom, m.count)
+			keys, values, first = m.Cache.all(a.sharedFrom, m.count)
 		} else if m.Cache != nil {
-			keys, values = m.Cache.append(layer, keys, values)
+			keys, values, first = m.Cache.append(layer, keys, values)
 		}
 		job := kernels.Attention{
 			Q: rows(q), K: keys, V: values, Out: rows(z),
 			Heads: a.heads, KVHeads: a.kvHeads, HeadDim: a.headDim, ValueDim: a.headDim,
-			FirstPosition: m.past, Scale: a.scale, Softcap: a.softcap, Window: a.window, Sinks: a.sinkRow,
+			FirstPosition: m.past, FirstKey: first, Scale: a.scale, Softcap: a.softcap, Window: a.window, Sinks: a.sinkRow,
 		}
 		r.device.Attend(job)
 		r.visitAttention(AttnScores, layer, m, job)

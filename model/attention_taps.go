@@ -1,6 +1,10 @@
 package model
 
-import "npinf/kernels"
+import (
+	"math"
+
+	"npinf/kernels"
+)
 
 // visitAttention serves the taps of one sequence at attn_scores or attn_probs. The
 // attention is computed again for the heads and rows asked for, so that neither an
@@ -16,12 +20,14 @@ func (r *run) visitAttention(point Point, layer int, m *member, job kernels.Atte
 		}
 		mark := r.mark()
 		selected := r.selectHead(job, v.tap.Head)
-		v.tap.Out = r.device.NewBuffer(selected.Heads*tapRows(v.tap, m), selected.K.Rows)
+		v.tap.Out = r.device.NewBuffer(selected.Heads*tapRows(v.tap, m), job.FirstKey+job.K.Rows)
+		r.hideForgotten(point, r.columns(v.tap.Out, 0, job.FirstKey))
+		shown := r.columns(v.tap.Out, job.FirstKey, job.K.Rows)
 		if v.tap.Rows == nil {
 			selected.Out = r.buffer(m.count, selected.Out.Width)
-			r.attend(point, selected, v.tap.Out)
+			r.attend(point, selected, shown)
 		} else {
-			r.attendRows(point, selected, v.tap)
+			r.attendRows(point, selected, v.tap.Rows, shown)
 		}
 		r.free(mark)
 	}
@@ -34,6 +40,23 @@ func tapRows(tap *Tap, m *member) int {
 	return len(tap.Rows)
 }
 
+// hideForgotten fills the columns of keys that a cache has forgotten because a window has
+// passed them.
+func (r *run) hideForgotten(point Point, columns kernels.Buffer) {
+	if columns.Width == 0 {
+		return
+	}
+	values := make([]float32, columns.Rows*columns.Width)
+	if point == AttnScores {
+		for i := range values {
+			values[i] = -math.MaxFloat32
+		}
+	}
+	hidden := r.device.Upload(columns.Rows, columns.Width, values)
+	r.device.Copy(columns, hidden)
+	r.device.Release(hidden)
+}
+
 // attend computes one attention with its scores or probabilities.
 func (r *run) attend(point Point, job kernels.Attention, out kernels.Buffer) {
 	if point == AttnScores {
@@ -44,16 +67,16 @@ func (r *run) attend(point Point, job kernels.Attention, out kernels.Buffer) {
 	r.device.Attend(job)
 }
 
-// attendRows computes single query rows, row i of the tap landing in row h·rows + i.
-func (r *run) attendRows(point Point, job kernels.Attention, tap *Tap) {
+// attendRows computes single query rows, row rows[i] landing in row h·len(rows) + i of out.
+func (r *run) attendRows(point Point, job kernels.Attention, rows []int, out kernels.Buffer) {
 	all, first := job.Q, job.FirstPosition
 	job.Out = r.buffer(1, job.Out.Width)
 	one := r.buffer(job.Heads, job.K.Rows)
-	for i, row := range tap.Rows {
+	for i, row := range rows {
 		job.Q, job.FirstPosition = r.device.View(all, row, 1, 0, all.Width), first+row
 		r.attend(point, job, one)
 		for head := range job.Heads {
-			target := r.device.View(tap.Out, head*len(tap.Rows)+i, 1, 0, one.Width)
+			target := r.device.View(out, head*len(rows)+i, 1, 0, one.Width)
 			r.device.Copy(target, r.device.View(one, head, 1, 0, one.Width))
 		}
 	}

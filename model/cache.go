@@ -18,11 +18,18 @@ type Cache struct {
 // [capacity, kv width]; or the state of a linear attention.
 type layerCache struct {
 	keys, values kernels.Buffer
+	first        int // position of row 0: what a window has passed is forgotten
+	window       int // keys a query sees, itself included; 0 = all. Layers that share keys see as many
 	state        *recurrentState
 }
 
 // smallestCapacity is the number of positions a cache starts with.
 const smallestCapacity = 64
+
+// windowSlack is how many rows a layer with a window has beyond those that the next query
+// sees. They are moved to the front when it is full: a window of 4096 copies 32 rows per
+// token, which is little beside an attention that reads 4096.
+const windowSlack = 128
 
 // NewCache makes an empty cache for the given number of layers from the first on, 0
 // meaning all of them. A sequence that is only read at early layers needs no more than
@@ -31,7 +38,11 @@ func (m *Model) NewCache(layers int) *Cache {
 	if layers <= 0 || layers > len(m.arch.blocks) {
 		layers = len(m.arch.blocks)
 	}
-	return &Cache{device: m.device, depth: layers, layers: make([]layerCache, layers)}
+	c := &Cache{device: m.device, depth: layers, layers: make([]layerCache, layers)}
+	for i := range c.layers {
+		c.layers[i].window = m.arch.blocks[i].attention.window
+	}
+	return c
 }
 
 // Limit says how many positions the cache will ever hold, so that it takes no memory for
@@ -48,18 +59,31 @@ func (c *Cache) Expect(positions int) { c.expected = positions }
 
 // Truncate forgets all positions from length on, so that another continuation can follow
 // the same beginning. It reports whether the cache now holds at most length positions:
-// linear attention cannot go back, so that such a cache is left as it is.
+// linear attention cannot go back, nor can a window to keys that it has passed, so that such
+// a cache is left as it is.
 func (c *Cache) Truncate(length int) bool {
+	length = max(length, 0)
 	if length >= c.length {
 		return true
 	}
-	for _, layer := range c.layers {
-		if layer.state != nil {
+	for i := range c.layers {
+		if l := &c.layers[i]; l.state != nil || length > 0 && l.first > l.firstSeen(length) {
 			return false
 		}
 	}
-	c.length = max(length, 0)
+	c.length = length
+	for i := range c.layers {
+		c.layers[i].first = min(c.layers[i].first, length)
+	}
 	return true
+}
+
+// firstSeen is the first position that queries from a position on see.
+func (l *layerCache) firstSeen(position int) int {
+	if l.window == 0 {
+		return 0
+	}
+	return max(position+1-l.window, 0)
 }
 
 // commit makes the rows and states of a successful pass part of the cache.
@@ -87,42 +111,67 @@ func (c *Cache) Release() {
 	for i := range c.layers {
 		c.device.Release(c.layers[i].keys)
 		c.device.Release(c.layers[i].values)
-		c.layers[i] = layerCache{}
+		c.layers[i] = layerCache{window: c.layers[i].window}
 	}
 	c.length, c.expected = 0, 0
 }
 
-// append stores new rows behind the committed ones and returns all of them. The length
-// grows only when the whole forward pass has succeeded.
-func (c *Cache) append(layer int, keys, values kernels.Buffer) (allKeys, allValues kernels.Buffer) {
+// append stores new rows behind the committed ones and returns all that their queries may
+// see, the first one's position with them. The length grows only when the whole forward pass
+// has succeeded.
+func (c *Cache) append(layer int, keys, values kernels.Buffer) (allKeys, allValues kernels.Buffer, first int) {
 	l := &c.layers[layer]
-	total := c.length + keys.Rows
-	l.keys = c.grow(l.keys, total, keys.Width)
-	l.values = c.grow(l.values, total, values.Width)
-	c.device.Copy(c.device.View(l.keys, c.length, keys.Rows, 0, keys.Width), keys)
-	c.device.Copy(c.device.View(l.values, c.length, values.Rows, 0, values.Width), values)
+	c.makeRoom(l, keys.Rows, keys.Width, values.Width)
+	c.device.Copy(c.device.View(l.keys, c.length-l.first, keys.Rows, 0, keys.Width), keys)
+	c.device.Copy(c.device.View(l.values, c.length-l.first, values.Rows, 0, values.Width), values)
 	return c.all(layer, keys.Rows)
 }
 
-// all returns a layer's rows, the added new ones included.
-func (c *Cache) all(layer, added int) (keys, values kernels.Buffer) {
-	l, total := &c.layers[layer], c.length+added
-	return c.device.View(l.keys, 0, total, 0, l.keys.Width), c.device.View(l.values, 0, total, 0, l.values.Width)
+// all returns a layer's rows, the added new ones included, and the position of the first.
+func (c *Cache) all(layer, added int) (keys, values kernels.Buffer, first int) {
+	l := &c.layers[layer]
+	total := c.length - l.first + added
+	return c.device.View(l.keys, 0, total, 0, l.keys.Width), c.device.View(l.values, 0, total, 0, l.values.Width), l.first
 }
 
-// grow returns a buffer of at least rows rows that starts with the committed rows of old.
-func (c *Cache) grow(old kernels.Buffer, rows, width int) kernels.Buffer {
-	if !old.IsZero() && old.Rows >= rows {
-		return old
+// makeRoom sees to it that added rows fit behind a layer's committed ones. A layer with a
+// window forgets what it has passed before it takes more memory than the window asks for.
+func (c *Cache) makeRoom(l *layerCache, added, keyWidth, valueWidth int) {
+	stored := c.length - l.first
+	if !l.keys.IsZero() && stored+added <= l.keys.Rows {
+		return
 	}
-	capacity := max(2*old.Rows, smallestCapacity)
+	capacity := max(2*l.keys.Rows, smallestCapacity)
+	drop := 0
+	if bound := l.window - 1 + windowSlack; l.window > 0 {
+		if stored+added > bound {
+			drop = l.firstSeen(c.length) - l.first
+		}
+		capacity = min(capacity, bound)
+	}
 	if c.most > 0 {
 		capacity = min(capacity, c.most)
 	}
-	grown := c.device.NewBuffer(max(rows, capacity), width)
-	if !old.IsZero() {
-		c.device.Copy(c.device.View(grown, 0, c.length, 0, width), c.device.View(old, 0, c.length, 0, width))
+	capacity = max(capacity, stored-drop+added)
+	l.keys = c.moved(l.keys, drop, stored-drop, capacity, keyWidth)
+	l.values = c.moved(l.values, drop, stored-drop, capacity, valueWidth)
+	l.first += drop
+}
+
+// moved returns a buffer for capacity rows that begins with rows [from, from+count) of old:
+// old itself when that has such a size, else another in its place.
+func (c *Cache) moved(old kernels.Buffer, from, count, capacity, width int) kernels.Buffer {
+	if old.Rows != capacity || old.IsZero() {
+		fresh := c.device.NewBuffer(capacity, width)
+		if count > 0 {
+			c.device.Copy(c.device.View(fresh, 0, count, 0, width), c.device.View(old, from, count, 0, width))
+		}
 		c.device.Release(old)
+		return fresh
 	}
-	return grown
+	for at := 0; at < count; at += from { // from rows at a time, so that no copy overlaps its source
+		rows := min(from, count-at)
+		c.device.Copy(c.device.View(old, at, rows, 0, width), c.device.View(old, from+at, rows, 0, width))
+	}
+	return old
 }

@@ -16,12 +16,3 @@ func (a *architecture) checkEdit(address Address) error {
 	}
 	return nil
 }
-
-// CachePositionBytes is the device memory one position takes in a full cache.
-func (m *Model) CachePositionBytes() int64 {
-	total := int64(0)
-	for i := range m.arch.blocks {
-		total += 4 * 2 * int64(m.arch.blocks[i].attention.keyWidth())
-	}
-	return total
-}

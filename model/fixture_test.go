@@ -86,7 +86,15 @@ func tensorsOf(t testing.TB, configText string) []namedShape {
 				namedShape{a.prefixes[0] + r.names.timeBias, []int{r.valueHeads}})
 		}
 	}
+	for i := range a.blocks {
+		if name := a.blocks[i].scalar; name != "" {
+			list = append(list, namedShape{a.prefixes[0] + name, []int{1}})
+		}
+	}
 	a.eachNorm(func(n *norm) {
+		if n.bare {
+			return
+		}
 		list = append(list, namedShape{a.prefixes[0] + n.name + ".weight", n.shape})
 		if n.bias {
 			list = append(list, namedShape{a.prefixes[0] + n.name + ".bias", n.shape})

@@ -61,16 +61,7 @@ func (a *architecture) estimate(e *Estimate, stored string, packed bool) {
 		}
 		e.WeightBytes = e.PackedBytes + (plain+stacked)*int64(storage.Size())
 	}
-	for i := range a.blocks {
-		b := &a.blocks[i]
-		switch {
-		case b.recurrent != nil:
-			r := b.recurrent
-			e.FixedBytes += 4 * int64((r.kernel-1)*r.channels()+r.valueHeads*r.keyDim*r.valueDim)
-		case !b.attention.shares:
-			e.TokenBytes += 4 * 2 * int64(b.attention.keyWidth())
-		}
-	}
+	e.CacheSize = a.cacheSize()
 }
 
 // mostElements is more than any machine holds; counts stop there before they overflow.

@@ -18,6 +18,7 @@ type modelReport struct {
 	HalfBytes     int64  `json:"weight_bytes_as_bfloat16,omitempty"`
 	TokenBytes    int64  `json:"kv_bytes_per_token"`
 	SequenceBytes int64  `json:"state_bytes_per_sequence,omitempty"`
+	ThousandBytes int64  `json:"kv_bytes_for_1000_tokens"`
 	Sources       int    `json:"sources"`
 	SourceBytes   int64  `json:"source_bytes"`
 	DownloadBytes int64  `json:"download_bytes"`
@@ -38,7 +39,8 @@ func (st *station) examineModel(ctx context.Context) (r *modelReport, text, prob
 	}
 	r = &modelReport{
 		Family: need.Family, DType: need.DType, WeightBytes: need.WeightBytes, PackedBytes: need.PackedBytes, HalfBytes: need.HalfBytes,
-		TokenBytes: need.TokenBytes, SequenceBytes: need.FixedBytes, Sources: need.Sources, SourceBytes: need.SourceBytes,
+		TokenBytes: need.TokenBytes, SequenceBytes: need.FixedBytes, ThousandBytes: need.ThousandBytes,
+		Sources: need.Sources, SourceBytes: need.SourceBytes,
 		DownloadBytes: need.DownloadBytes + need.SourceDownloadBytes, LeftBytes: need.Left(), Fits: problem == "", SourcesThatFit: need.Sources,
 	}
 	if need.Sources > 0 && need.SourceBytes > 0 && need.MemoryBytes > 0 {
@@ -59,7 +61,7 @@ func (r *modelReport) print(line func(name, format string, args ...any)) {
 	if r.SequenceBytes > 0 {
 		state = fmt.Sprintf(", and %s per sequence", hub.BytesText(r.SequenceBytes))
 	}
-	line("kv cache", "%s per token%s: %s for 1000 tokens", hub.BytesText(r.TokenBytes), state, hub.BytesText(1000*r.TokenBytes+r.SequenceBytes))
+	line("kv cache", "%s per token%s: %s for 1000 tokens", hub.BytesText(r.TokenBytes), state, hub.BytesText(r.ThousandBytes))
 	if r.Sources > 0 {
 		line("sources", "%d, at most %s of memory", r.Sources, hub.BytesText(r.SourceBytes))
 	} else {
