@@ -75,6 +75,13 @@ type Weight struct {
 // Bytes returns the size of the weight in device memory.
 func (w *Weight) Bytes() int64 { return int64(w.Out) * int64(w.In) * int64(w.DType.Size()) }
 
+// Product is one of the products of Linears: Dst = x·Wᵀ + Bias. Bias may be absent.
+type Product struct {
+	Dst  Buffer
+	W    *Weight
+	Bias Buffer
+}
+
 // HostMatrix is a matrix in host memory as a file stores it, little-endian.
 type HostMatrix struct {
 	Data    []byte
@@ -245,6 +252,9 @@ type Device interface {
 	Norm(dst, src Buffer, n Norm)
 	// Linear computes dst = x·wᵀ + bias, or dst += with add. bias may be zero. dst must not overlap x.
 	Linear(dst, x Buffer, w *Weight, bias Buffer, add bool)
+	// Linears computes several products of the same x, each as Linear does, at once: query, key
+	// and value, gate and up. It keeps nothing of products.
+	Linears(x Buffer, products []Product)
 	// Rotate applies a rotary embedding to x [rows, Heads·HeadDim] in place.
 	Rotate(x Buffer, r Rotation)
 	// Attend computes one attention.

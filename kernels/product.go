@@ -39,18 +39,29 @@ func (c *CPU) chunkFor(p *packedRows, outputs int) int {
 	return chunkOutputs
 }
 
-// productTask is a product on its way: x·Wᵀ in chunks of outputs. Tasks are used again, so
-// that a product allocates nothing.
+// productTask is one product on its way, or several of the same x: x·Wᵀ in chunks of
+// outputs. Tasks are used again, so that a product allocates nothing.
 type productTask struct {
 	c       *CPU
 	p       packedRows
-	w       *Weight // nil stands for the identity
-	outputs int
+	parts   [maxProducts]productPart
+	count   int // parts in use
+	outputs int // of all parts
 	grain   int // outputs per chunk
 	consume func(s *scratch, t *tile)
+	chunk   func(i int) // compute, bound once
+}
+
+// maxProducts is how many products of the same x go into one parallel loop.
+const maxProducts = 4
+
+// productPart is one of the products of a task.
+type productPart struct {
+	w       *Weight // nil stands for the identity
+	outputs int
+	first   int      // its first chunk
 	store   operands // without consume: dst = product + a, plus dst when add is set
 	add     bool
-	chunk   func(i int) // compute, bound once
 }
 
 func (c *CPU) takeTask() *productTask {
@@ -62,31 +73,44 @@ func (c *CPU) takeTask() *productTask {
 	return t
 }
 
+// include adds a product to a task, of the same x as the others and weights of the same type.
+func (t *productTask) include(part productPart) {
+	t.parts[t.count] = part
+	t.outputs += part.outputs
+	t.count++
+}
+
 // product computes x·Wᵀ in chunks of outputs and hands each finished tile to consume,
 // from several threads at once. Every weight is read once. The order of summation
 // depends on the row and on x's shape alone: equal rows of W give equal bits.
 // A nil w stands for the identity.
 func (c *CPU) product(x Buffer, w *Weight, consume func(s *scratch, t *tile)) {
 	t := c.takeTask()
-	t.w, t.consume = w, consume
+	part := productPart{w: w, outputs: x.Width}
+	if w != nil {
+		mustMatch(x.Width == w.In, "product", x.Rows, x.Width, w.Out, w.In)
+		part.outputs = w.Out
+	}
+	t.consume = consume
+	t.include(part)
 	t.run(x)
 }
 
-// run computes the product of x and gives the task back.
+// run computes the products of x and gives the task back.
 func (t *productTask) run(x Buffer) {
 	c := t.c
-	t.outputs = x.Width
-	if t.w != nil {
-		mustMatch(x.Width == t.w.In, "product", x.Rows, x.Width, t.w.Out, t.w.In)
-		t.outputs = t.w.Out
-	}
 	if x.Rows > 0 && t.outputs > 0 {
 		t.p = packedRows{x: x, stride: x.Rows}
-		if t.w != nil && c.path != pathGeneric {
+		if t.parts[0].w != nil && c.path != pathGeneric {
 			t.p = c.pack(x)
 		}
 		t.grain = c.chunkFor(&t.p, t.outputs)
-		c.pool.each((t.outputs+t.grain-1)/t.grain, t.chunk)
+		chunks := 0
+		for i := range t.parts[:t.count] {
+			t.parts[i].first = chunks
+			chunks += (t.parts[i].outputs + t.grain - 1) / t.grain
+		}
+		c.pool.each(chunks, t.chunk)
 		c.buffers.give(t.p.panels)
 	}
 	*t = productTask{c: c, chunk: t.chunk}
@@ -95,54 +119,31 @@ func (t *productTask) run(x Buffer) {
 
 // compute computes the outputs of one chunk.
 func (t *productTask) compute(chunk int) {
-	c, x, lo := t.c, t.p.x, chunk*t.grain
-	hi := min(lo+t.grain, t.outputs)
+	i := t.count - 1
+	for t.parts[i].first > chunk {
+		i--
+	}
+	c, x, job := t.c, t.p.x, &t.parts[i]
+	lo := (chunk - job.first) * t.grain
+	hi := min(lo+t.grain, job.outputs)
 	s := c.takeScratch()
 	defer c.giveScratch(s)
 	part := &s.tile
 	*part = tile{values: part.values, stride: t.p.stride, first: lo, count: hi - lo, rows: x.Rows}
 	part.values = grown(&part.values, (part.count+tilePadding)*part.stride)
 	switch {
-	case t.w == nil:
+	case job.w == nil:
 		copyColumns(part, x)
 	case c.path == pathGeneric:
-		productGo(part, x, t.w, s)
+		productGo(part, x, job.w, s)
 	default:
-		c.fill(part, &t.p, t.w, s)
+		c.fill(part, &t.p, job.w, s)
 	}
 	if t.consume != nil {
 		t.consume(s, part)
 		return
 	}
-	t.storeTile(part)
-}
-
-// storeTile writes a tile to the result of Linear.
-func (t *productTask) storeTile(part *tile) {
-	if part.stride == 1 && t.c.path != pathGeneric {
-		t.storeRow(part)
-		return
-	}
-	done := 0
-	if t.c.path != pathGeneric {
-		done = storeBlocks(t.store.dst, part, t.store.a, t.add, 0)
-	}
-	storeGo(t.store.dst, part, t.store.a, t.add, 0, done, part.count)
-	storeGo(t.store.dst, part, t.store.a, t.add, part.rows/8*8, 0, done)
-}
-
-// storeRow is storeGo for the one row of decoding, whose outputs lie side by side.
-func (t *productTask) storeRow(part *tile) {
-	values := part.values[:part.count]
-	y := t.store.dst.row(0)[part.first : part.first+part.count]
-	if bias := t.store.a; !bias.IsZero() {
-		addRow(values, values, bias.host[part.first:part.first+part.count])
-	}
-	if t.add {
-		addRow(y, values, y)
-		return
-	}
-	copy(y, values)
+	job.storeTile(c, part)
 }
 
 // tilePadding is how many outputs more than it was asked for a kernel may write.
@@ -212,32 +213,4 @@ func dotGo4(a, b0, b1, b2, b3 []float32) [4]float32 {
 		s3 += v * b3[k]
 	}
 	return [4]float32{s0, s1, s2, s3}
-}
-
-// Linear computes dst = x·wᵀ + bias, or dst += with add. dst must not overlap x.
-func (c *CPU) Linear(dst, x Buffer, w *Weight, bias Buffer, add bool) {
-	mustMatch(dst.Rows == x.Rows && dst.Width == w.Out, "linear", dst.Rows, dst.Width, x.Rows, w.Out)
-	mustMatch(bias.IsZero() || bias.Width == w.Out && bias.Rows == 1, "linear bias", bias.Rows, bias.Width, w.Out)
-	t := c.takeTask()
-	t.w, t.store, t.add = w, operands{dst: dst, a: bias}, add
-	t.run(x)
-}
-
-// storeGo writes the rows from row on of the tile's outputs [lo, hi) to dst:
-//
-//	dst[r][first+i] = t[i][r] + bias[first+i], plus what lies there with add
-func storeGo(dst Buffer, t *tile, bias Buffer, add bool, row, lo, hi int) {
-	for r := row; r < t.rows && lo < hi; r++ {
-		y := dst.row(r)[t.first+lo : t.first+hi]
-		for i := range y {
-			v := t.values[(lo+i)*t.stride+r]
-			if !bias.IsZero() {
-				v += bias.host[t.first+lo+i]
-			}
-			if add {
-				v += y[i]
-			}
-			y[i] = v
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 )
@@ -109,6 +110,40 @@ func testLinear(t *testing.T, c *CPU, r *rand.Rand, w *Weight, values []float32,
 			}
 		}
 	}
+}
+
+// Products computed together, in groups of one storage type, have the bits they have alone.
+func TestLinearsAreLinear(t *testing.T) {
+	eachDevice(t, func(t *testing.T, c *CPU) {
+		r := newRand(3)
+		for _, rows := range []int{0, 1, 2, 5, 9, 20, 33, 70} {
+			x, _ := framed(t, c, rows, 131)
+			c.Copy(x, c.Upload(rows, 131, random(r, rows*131)))
+			var products []Product
+			var checks []func()
+			for i, d := range []DType{F32, F32, F32, F32, F32, BF16, BF16, F16, F32} {
+				w, _ := randomWeight(t, c, r, 1+67*i, 131, d)
+				dst, intact := framed(t, c, rows, w.Out)
+				p := Product{Dst: dst, W: w}
+				if i%2 == 0 {
+					p.Bias = c.Upload(1, w.Out, random(r, w.Out))
+				}
+				products = append(products, p)
+				checks = append(checks, intact)
+			}
+			c.Linears(x, products)
+			for i, p := range products {
+				checks[i]()
+				alone := c.NewBuffer(rows, p.W.Out)
+				c.Linear(alone, x, p.W, p.Bias, false)
+				for row := range rows {
+					if !slices.Equal(alone.row(row), p.Dst.row(row)) {
+						t.Fatalf("%d rows, product %d, row %d differs from Linear's", rows, i, row)
+					}
+				}
+			}
+		}
+	})
 }
 
 // Equal weight rows give equal bits wherever they stand, and so does any number of threads.

@@ -91,23 +91,23 @@ func (r *run) project(layer int, a *attention, in kernels.Buffer) (q, gate, k, v
 		k = r.columns(fused, a.queryWidth(), a.keyWidth())
 		return q, gate, k, r.columns(fused, a.queryWidth()+a.keyWidth(), a.keyWidth())
 	}
+	source, width := a.query, a.queryWidth()
 	if a.queryGate != nil {
-		both := r.buffer(in.Rows, 2*a.queryWidth())
-		r.linear(both, in, a.queryGate)
-		r.visitStored(AttnGate, layer, both, a.gateOrder)
-		q, gate = r.columns(both, 0, a.queryWidth()), r.columns(both, a.queryWidth(), a.queryWidth())
-	} else {
-		q = r.buffer(in.Rows, a.queryWidth())
-		r.linear(q, in, a.query)
+		source, width = a.queryGate, 2*width
 	}
+	q = r.buffer(in.Rows, width)
 	k, v = r.buffer(in.Rows, a.keyWidth()), r.buffer(in.Rows, a.keyWidth())
-	r.linear(k, in, a.key)
 	if a.value == nil {
+		r.together(in, product(q, source), product(k, a.key))
 		r.device.Copy(v, k)
-		return q, gate, k, v
+	} else {
+		r.together(in, product(q, source), product(k, a.key), product(v, a.value))
+		r.visit(Value, layer, v)
 	}
-	r.linear(v, in, a.value)
-	r.visit(Value, layer, v)
+	if a.queryGate != nil {
+		r.visitStored(AttnGate, layer, q, a.gateOrder)
+		q, gate = r.columns(q, 0, a.queryWidth()), r.columns(q, a.queryWidth(), a.queryWidth())
+	}
 	return q, gate, k, v
 }
 

@@ -108,8 +108,7 @@ func (r *run) addExpert(out, in kernels.Buffer, m *mlp, limit float32, rows []in
 	x := r.buffer(len(rows), in.Width)
 	r.device.Gather(x, in, rows)
 	gate, up, y := r.buffer(len(rows), m.width), r.buffer(len(rows), m.width), r.buffer(len(rows), in.Width)
-	r.linear(gate, x, m.gate)
-	r.linear(up, x, m.up)
+	r.together(x, product(gate, m.gate), product(up, m.up))
 	if limit > 0 {
 		clampedGate(r.device, gate, up, limit)
 	} else {

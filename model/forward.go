@@ -194,8 +194,7 @@ func (r *run) mlp(layer int, m *mlp, in kernels.Buffer) kernels.Buffer {
 		gate, up = r.columns(both, 0, m.width), r.columns(both, m.width, m.width)
 	} else {
 		gate, up = r.buffer(in.Rows, m.width), r.buffer(in.Rows, m.width)
-		r.linear(gate, in, m.gate)
-		r.linear(up, in, m.up)
+		r.together(in, product(gate, m.gate), product(up, m.up))
 	}
 	r.visit(MLPPre, layer, gate)
 	r.visit(MLPPreLinear, layer, up)
@@ -219,6 +218,17 @@ func (r *run) visitNormalized(point Point, layer int) {
 
 func (r *run) linear(dst, x kernels.Buffer, l *linear) {
 	r.device.Linear(dst, x, l.weight, l.biasRow, false)
+}
+
+// together computes products of the same rows in one loop, which hands the threads their
+// work once; how many there are matters when each takes a few microseconds.
+func (r *run) together(x kernels.Buffer, products ...kernels.Product) {
+	r.products = append(r.products[:0], products...) // products itself stays on the stack
+	r.device.Linears(x, r.products)
+}
+
+func product(dst kernels.Buffer, l *linear) kernels.Product {
+	return kernels.Product{Dst: dst, W: l.weight, Bias: l.biasRow}
 }
 
 func (r *run) normalize(dst, src kernels.Buffer, n *norm) { r.device.Norm(dst, src, n.loaded) }

@@ -70,6 +70,13 @@ func (d weightCounter) Linear(dst, x kernels.Buffer, w *kernels.Weight, bias ker
 	d.Device.Linear(dst, x, w, bias, add)
 }
 
+func (d weightCounter) Linears(x kernels.Buffer, products []kernels.Product) {
+	for _, p := range products {
+		d.used[p.W]++
+	}
+	d.Device.Linears(x, products)
+}
+
 // TestOnlyChosenExpertsAreRead runs a sparse model and counts: every matrix of an expert
 // that a row chose is read once, and none of the others.
 func TestOnlyChosenExpertsAreRead(t *testing.T) {

@@ -35,10 +35,7 @@ func (r *run) recurrent(layer int, a *recurrent, in, z kernels.Buffer) {
 	defer r.free(mark)
 	mixed, gate := r.buffer(in.Rows, a.channels()), r.buffer(in.Rows, a.valueWidth())
 	beta, decay := r.buffer(in.Rows, a.valueHeads), r.buffer(in.Rows, a.valueHeads)
-	r.linear(mixed, in, a.mixed)
-	r.linear(gate, in, a.gate)
-	r.linear(beta, in, a.beta)
-	r.linear(decay, in, a.decay)
+	r.together(in, product(mixed, a.mixed), product(gate, a.gate), product(beta, a.beta), product(decay, a.decay))
 	for _, m := range r.active {
 		host := func(b kernels.Buffer) []float32 {
 			values := make([]float32, m.count*b.Width)
