@@ -34,9 +34,9 @@ func (w *world) newGeneration(s Steering, prompt []int, count int) *generation {
 		logprobs: s.Logprobs, left: count, events: make(chan event, count+2)}
 }
 
-// task makes the generation one of the scheduler's.
-func (g *generation) task(ctx context.Context, prompt []int, edits []model.Edit) *task {
-	return &task{ctx: ctx, tokens: prompt, edits: edits, most: len(prompt) + g.left, choose: g.choose, finish: g.finish}
+// task makes the generation one of the scheduler's. edited tells its edits apart from others.
+func (g *generation) task(ctx context.Context, prompt []int, edits []model.Edit, edited string) *task {
+	return &task{ctx: ctx, tokens: prompt, edits: edits, edited: edited, most: len(prompt) + g.left, choose: g.choose, finish: g.finish}
 }
 
 // choose takes the next token. A stop token ends the text and is not part of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,6 +29,7 @@ type scheduler struct {
 	mu       sync.Mutex
 	arrivals []*task
 	running  bool
+	arrived  int // sequences so far
 	steps    atomic.Int64
 	rows     atomic.Int64 // of all steps
 	active   atomic.Int64 // sequences in the loop
@@ -38,7 +40,8 @@ type task struct {
 	ctx    context.Context
 	tokens []int // not yet run: the rest of the prompt, afterwards the newest token
 	edits  []model.Edit
-	most   int // positions there will be at most
+	edited string // tells edits apart, "" for none
+	most   int    // positions there will be at most
 	// choose gets the logits behind the last token and gives the next one; more is false when
 	// the sequence ends. The logits are the scheduler's and change afterwards.
 	choose func(logits []float32) (next int, more bool, err error)
@@ -48,6 +51,7 @@ type task struct {
 
 	cache *model.Cache
 	ended bool
+	reading
 }
 
 func newScheduler(m *model.Model, device kernels.Device, memoryBytes int64) *scheduler {
@@ -60,9 +64,14 @@ func (s *scheduler) start(tasks ...*task) {
 		t.cache = s.model.NewCache(0)
 		t.cache.Expect(len(t.tokens))
 		t.cache.Limit(t.most)
+		t.prompt = t.tokens
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, t := range tasks {
+		s.arrived++
+		t.number = s.arrived
+	}
 	s.arrivals = append(s.arrivals, tasks...)
 	s.active.Add(int64(len(tasks)))
 	if !s.running {
@@ -88,6 +97,15 @@ func (s *scheduler) loop() {
 	}
 }
 
+// newcomers are those who have arrived since the last time.
+func (s *scheduler) newcomers() []*task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	arrived := s.arrivals
+	s.arrivals = nil
+	return arrived
+}
+
 // turn is what one step does with a sequence.
 type turn struct {
 	*task
@@ -102,20 +120,25 @@ func (s *scheduler) step(ring []*task, buffer []float32) []*task {
 			s.end(t, err)
 		}
 	}
+	s.share(ring, buffer)
 	turns, waiting := plan(ring)
 	if len(turns) == 0 {
-		return nil
+		return waiting
 	}
 	err := s.forward(turns)
+	if err == nil {
+		for _, t := range turns {
+			t.took(len(t.sequence.Tokens), t.sequence.Logits, t.cache.Len())
+		}
+		newcomers := s.newcomers()
+		waiting = append(waiting, newcomers...)
+		s.share(append(ring, newcomers...), buffer) // before anybody ends whose prompt others have
+	}
 	for _, t := range turns {
 		s.advance(t, err, buffer)
+		waiting = append(waiting, t.task)
 	}
-	for _, t := range turns {
-		if !t.ended {
-			waiting = append(waiting, t.task)
-		}
-	}
-	return waiting
+	return slices.DeleteFunc(waiting, func(t *task) bool { return t.ended })
 }
 
 // plan gives every sequence that generates its row, and the prompts in their order as many
@@ -124,6 +147,10 @@ func plan(ring []*task) (turns []turn, waiting []*task) {
 	room := prefillRows
 	for _, t := range ring {
 		if t.ended {
+			continue
+		}
+		if t.waits {
+			waiting = append(waiting, t)
 			continue
 		}
 		count := len(t.tokens)
@@ -184,16 +211,21 @@ func (s *scheduler) advance(t turn, err error, buffer []float32) {
 	if err == nil {
 		s.device.Download(buffer, logits)
 	}
-	if !logits.IsZero() {
+	if !logits.IsZero() && !logits.Same(t.behind) {
 		s.device.Release(logits)
 	}
 	if err != nil {
 		s.end(t.task, err)
 		return
 	}
-	next, more, err := t.choose(buffer)
+	s.goOn(t.task, buffer)
+}
+
+// goOn lets a sequence take its next token.
+func (s *scheduler) goOn(t *task, logits []float32) {
+	next, more, err := t.choose(logits)
 	if err != nil || !more {
-		s.end(t.task, err)
+		s.end(t, err)
 		return
 	}
 	t.tokens = []int{next}
@@ -202,6 +234,7 @@ func (s *scheduler) advance(t turn, err error, buffer []float32) {
 // end gives back what a sequence holds and tells its owner.
 func (s *scheduler) end(t *task, err error) {
 	t.cache.Release()
+	s.device.Release(t.behind)
 	t.ended = true
 	s.active.Add(-1)
 	t.finish(err)

@@ -88,6 +88,7 @@ func TestCancellationStopsAtTheNextLayer(t *testing.T) {
 	device := &watchingDevice{Device: counting}
 	config.Device = device
 	e := loadTiny(t, config)
+	mustSteer(t, e, "warm", steering(1)) // loads the source
 	before := counting.outstanding.Load()
 	ctx, cancel := context.WithCancel(t.Context())
 	attentions := atomic.Int64{}
@@ -98,7 +99,6 @@ func TestCancellationStopsAtTheNextLayer(t *testing.T) {
 		}
 	}
 	s := steering(40)
-	s.Features, s.Vectors = nil, []SteerVector{}
 	_, err := e.SteerCompletion(ctx, SteerRequest{Prompt: "Once", Steering: s}, nil)
 	var known *Error
 	if !errors.As(err, &known) || known.Code != Canceled {

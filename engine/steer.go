@@ -66,11 +66,12 @@ func (e *Engine) generate(ctx context.Context, w *world, s Steering, prompt []in
 	kinds := slices.Clone(s.Types)
 	slices.Sort(kinds)
 	kinds = slices.Compact(kinds)
-	bytes := int64(len(kinds)) * w.model.CacheSize().Bytes(len(prompt)+count, prefillRows)
+	bytes := int64(len(kinds)) * (w.model.CacheSize().Bytes(len(prompt)+count, prefillRows) + 4*int64(w.info.Vocabulary))
 	giveBack, err := w.scheduler.memory.claim(ctx, bytes, e.config.RequestTimeout)
 	if err == nil {
 		defer giveBack()
-		courses, err = w.generateAll(ctx, s, kinds, prompt, count, edits(operations, spared), show)
+		steered := steeredBy{edits(operations, spared), fingerprint(s, directions, spared != nil)}
+		courses, err = w.generateAll(ctx, s, kinds, prompt, count, steered, show)
 	}
 	if err != nil {
 		release()
@@ -79,8 +80,15 @@ func (e *Engine) generate(ctx context.Context, w *world, s Steering, prompt []in
 	return courses, operations, release, nil
 }
 
+// steeredBy is what the steered generation of a request does; the fingerprint tells it from
+// what others do.
+type steeredBy struct {
+	edits       []model.Edit
+	fingerprint string
+}
+
 // generateAll runs one generation of each kind in the scheduler, side by side.
-func (w *world) generateAll(ctx context.Context, s Steering, kinds []SteerType, prompt []int, count int, steered []model.Edit,
+func (w *world) generateAll(ctx context.Context, s Steering, kinds []SteerType, prompt []int, count int, steered steeredBy,
 	show func([]course, bool) error) ([]course, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	generations := map[SteerType]*generation{}
@@ -89,9 +97,9 @@ func (w *world) generateAll(ctx context.Context, s Steering, kinds []SteerType, 
 		g := w.newGeneration(s, prompt, count)
 		generations[kind] = g
 		if kind == Steered {
-			tasks = append(tasks, g.task(ctx, prompt, steered))
+			tasks = append(tasks, g.task(ctx, prompt, steered.edits, steered.fingerprint))
 		} else {
-			tasks = append(tasks, g.task(ctx, prompt, nil))
+			tasks = append(tasks, g.task(ctx, prompt, nil, ""))
 		}
 	}
 	defer func() { // nothing of this request may be in the scheduler's hands afterwards

@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -172,6 +175,21 @@ func edits(operations []operation, spared []bool) []model.Edit {
 		}}
 	}
 	return all
+}
+
+// fingerprint tells what steering does to a token: requests with the same one change the same
+// prompt alike. It is "" when nothing is changed.
+func fingerprint(s Steering, directions []direction, sparesSpecial bool) string {
+	if len(directions) == 0 {
+		return ""
+	}
+	hash := sha256.New()
+	fmt.Fprintln(hash, s.Method, s.Normalize, s.Multiplier, sparesSpecial)
+	for _, d := range directions {
+		fmt.Fprintln(hash, strconv.Quote(d.hook), d.strength, len(d.vector))
+		_ = binary.Write(hash, binary.LittleEndian, d.vector) // a hash takes everything
+	}
+	return string(hash.Sum(nil))
 }
 
 // marks tells which of some positions are spared; nil when none is.

@@ -1,6 +1,10 @@
 package model
 
-import "npinf/kernels"
+import (
+	"slices"
+
+	"npinf/kernels"
+)
 
 // Cache holds the keys and values of a sequence's earlier tokens. It belongs to one
 // sequence and one Model, and is not safe for concurrent use.
@@ -10,8 +14,9 @@ type Cache struct {
 	layers []layerCache
 	length int // positions stored, the same in every layer
 
-	expected int // see Expect
-	most     int // see Limit
+	expected int  // see Expect
+	most     int  // see Limit
+	byLength bool // rotations depend on what is expected (LongRoPE)
 }
 
 // layerCache is what one layer remembers: keys, after norm and rotation, and values,
@@ -40,7 +45,9 @@ func (m *Model) NewCache(layers int) *Cache {
 	}
 	c := &Cache{device: m.device, depth: layers, layers: make([]layerCache, layers)}
 	for i := range c.layers {
-		c.layers[i].window = m.arch.blocks[i].attention.window
+		a := &m.arch.blocks[i].attention
+		c.layers[i].window = a.window
+		c.byLength = c.byLength || a.rotary != nil && a.rotary.long != nil
 	}
 	return c
 }
@@ -66,16 +73,54 @@ func (c *Cache) Truncate(length int) bool {
 	if length >= c.length {
 		return true
 	}
-	for i := range c.layers {
-		if l := &c.layers[i]; l.state != nil || length > 0 && l.first > l.firstSeen(length) {
-			return false
-		}
+	if !c.reaches(length) {
+		return false
 	}
 	c.length = length
 	for i := range c.layers {
 		c.layers[i].first = min(c.layers[i].first, length)
 	}
 	return true
+}
+
+// Resume makes an empty cache begin with a copy of the first positions of another one of the
+// same model. It reports false, and changes nothing, where those cannot be had: a window has
+// passed some, a linear attention has gone on, or the other one is not Comparable.
+func (c *Cache) Resume(other *Cache, length int) bool {
+	if c.length > 0 || length > other.length || !c.Comparable(other) || !other.reaches(length) {
+		return false
+	}
+	for i := range c.layers {
+		from, to := &other.layers[i], &c.layers[i]
+		to.state = from.state // every pass makes a new one
+		if from.keys.IsZero() {
+			continue
+		}
+		first := max(from.firstSeen(length), from.first)
+		count := length - first
+		c.makeRoom(to, count, from.keys.Width, from.values.Width)
+		to.first = first
+		copyRows := func(to, from kernels.Buffer, at int) {
+			c.device.Copy(c.device.View(to, 0, count, 0, to.Width), c.device.View(from, at, count, 0, from.Width))
+		}
+		copyRows(to.keys, from.keys, first-from.first)
+		copyRows(to.values, from.values, first-from.first)
+	}
+	c.length = length
+	return true
+}
+
+// Comparable reports whether two caches of one model hold the same for the same tokens: where
+// rotations depend on the length of a prompt (LongRoPE), they must expect the same.
+func (c *Cache) Comparable(other *Cache) bool {
+	return c.depth == other.depth && (!c.byLength || c.expected == other.expected)
+}
+
+// reaches reports whether everything is there that queries from a position on see.
+func (c *Cache) reaches(position int) bool {
+	return !slices.ContainsFunc(c.layers, func(l layerCache) bool {
+		return l.state != nil && position != c.length || position > 0 && l.first > l.firstSeen(position)
+	})
 }
 
 // firstSeen is the first position that queries from a position on see.
