@@ -10,6 +10,12 @@ func (c *CPU) pack(Buffer) packedRows { panic("no vector path in this build") }
 
 func (c *CPU) fill(*tile, *packedRows, *Weight, *scratch) { panic("no vector path in this build") }
 
+func havePairs() bool { return false }
+
+func (c *CPU) packPairs(Buffer) packedRows { panic("no vector path in this build") }
+
+func (c *CPU) fillPairs(*tile, *packedRows, *Weight, *scratch) { panic("no vector path in this build") }
+
 func storeBlocks(Buffer, *tile, Buffer, bool, int) int { panic("no vector path in this build") }
 
 func maxBlocks([]float32, *tile) int { panic("no vector path in this build") }
@@ -41,5 +47,7 @@ func widenVector([]float32, []uint16, DType) { panic("no vector path in this bui
 func fmaLoopAVX512(int) { panic("no vector path in this build") }
 
 func fmaLoopAVX2(int) { panic("no vector path in this build") }
+
+func pairsLoop(int) { panic("no vector path in this build") }
 
 func readLoop(*byte, int) { panic("no vector path in this build") }

@@ -11,11 +11,13 @@ import (
 type Calibration struct {
 	FMA  float64 // float32 multiply-adds per second
 	Read float64 // bytes per second, from memory that is in no cache
+	// Pairs is bfloat16 multiply-adds per second; 0 on a device that does not use them.
+	Pairs float64
 }
 
 // Best returns the larger figures of two calibrations.
 func (a Calibration) Best(b Calibration) Calibration {
-	return Calibration{max(a.FMA, b.FMA), max(a.Read, b.Read)}
+	return Calibration{max(a.FMA, b.FMA), max(a.Read, b.Read), max(a.Pairs, b.Pairs)}
 }
 
 // CalibrationBytes is a length of memory that is far more than the caches hold.
@@ -25,19 +27,24 @@ const CalibrationBytes = 192 << 20
 // processor away now and then. memory is CalibrationBytes long and filled with ones, so
 // that it has pages of its own.
 func (c *CPU) Calibrate(memory []byte) Calibration {
-	return Calibration{FMA: c.measureFMA(), Read: c.measureRead(memory)}
-}
-
-// measureFMA counts the multiply-adds of independent sums in registers.
-func (c *CPU) measureFMA() float64 {
-	loops, perLoop := 20_000, 12*8
-	run := fmaLoopAVX2
+	result := Calibration{Read: c.measureRead(memory)}
 	switch c.path {
 	case pathAVX512:
-		perLoop, run = 16*16, fmaLoopAVX512
-	case pathGeneric:
-		perLoop, run = 4*64, fmaLoopGo
+		result.FMA = c.measureLoop(16*16, fmaLoopAVX512)
+	case pathAVX2:
+		result.FMA = c.measureLoop(12*8, fmaLoopAVX2)
+	default:
+		result.FMA = c.measureLoop(4*64, fmaLoopGo)
 	}
+	if c.fastBF16 {
+		result.Pairs = c.measureLoop(16*32, pairsLoop)
+	}
+	return result
+}
+
+// measureLoop counts the multiply-adds of independent sums in registers.
+func (c *CPU) measureLoop(perLoop int, run func(loops int)) float64 {
+	const loops = 20_000
 	threads := c.Threads()
 	seconds := fastest(20, func(int) { c.pool.each(threads, func(int) { run(loops) }) }).Seconds()
 	return float64(threads*loops*perLoop) / seconds

@@ -10,12 +10,13 @@ import (
 // CPU is the device that computes on the processor, in float32, in Go and assembly.
 // Results do not depend on the number of threads.
 type CPU struct {
-	path    path
-	pool    *pool
-	buffers bufferPool
-	scratch sync.Pool // of *scratch
-	tasks   sync.Pool // of *productTask
-	readers sync.Pool // of *attendTask
+	path     path
+	fastBF16 bool
+	pool     *pool
+	buffers  bufferPool
+	scratch  sync.Pool // of *scratch
+	tasks    sync.Pool // of *productTask
+	readers  sync.Pool // of *attendTask
 }
 
 var _ Device = (*CPU)(nil)
@@ -26,6 +27,9 @@ type CPUOptions struct {
 	Path string
 	// Threads is how many threads one operation uses; 0 means GOMAXPROCS.
 	Threads int
+	// FastBF16 lets Linear round rows to bfloat16 where the weight is bfloat16 and allows it.
+	// It needs the path avx512 and a processor with AVX512_BF16.
+	FastBF16 bool
 }
 
 // NewCPU makes a CPU device. It fails when the machine lacks the path asked for.
@@ -42,7 +46,12 @@ func NewCPU(o CPUOptions) (*CPU, error) {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	c := &CPU{path: p, pool: newPool(threads)}
+	if o.FastBF16 {
+		if err := p.pairable(); err != nil {
+			return nil, err
+		}
+	}
+	c := &CPU{path: p, fastBF16: o.FastBF16, pool: newPool(threads)}
 	c.scratch.New = func() any { return new(scratch) }
 	return c, nil
 }
@@ -55,6 +64,9 @@ func (c *CPU) Name() string { return "cpu" }
 
 // Path returns "avx512", "avx2" or "generic".
 func (c *CPU) Path() string { return pathNames[c.path] }
+
+// FastBF16 reports whether the device rounds rows to bfloat16 where that is allowed.
+func (c *CPU) FastBF16() bool { return c.fastBF16 }
 
 // Threads returns how many threads one operation uses.
 func (c *CPU) Threads() int { return c.pool.threads }

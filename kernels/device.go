@@ -66,8 +66,9 @@ type Weight struct {
 	Out, In int
 	DType   DType
 
-	f32 []float32 // exactly one of f32 and u16 is set on the CPU device
-	u16 []uint16
+	f32   []float32 // exactly one of f32 and u16 is set on the CPU device
+	u16   []uint16
+	pairs bool // Linear rounds what it multiplies with this weight
 	//lint:ignore U1000 set by devices that a build tag adds
 	ptr uintptr
 }
@@ -92,6 +93,9 @@ type HostMatrix struct {
 	Transposed bool
 	// Convert, when not nil, is the storage type wanted on the device. Nil keeps DType.
 	Convert *DType
+	// MayRound allows a device made for it to round the rows that Linear multiplies with this
+	// matrix to bfloat16. Without it products are exact to float32 on every device.
+	MayRound bool
 	// Borrow allows the device to keep using Data (mapped files): the caller promises
 	// that it stays valid and unchanged as long as the weight lives.
 	Borrow bool

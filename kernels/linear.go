@@ -11,8 +11,8 @@ func (c *CPU) Linear(dst, x Buffer, w *Weight, bias Buffer, add bool) {
 // bits that Linear gives them one by one.
 func (c *CPU) Linears(x Buffer, products []Product) {
 	for len(products) > 0 {
-		t, dtype := c.takeTask(), products[0].W.DType
-		for len(products) > 0 && products[0].W.DType == dtype && t.count < maxProducts {
+		t, first := c.takeTask(), products[0].W
+		for len(products) > 0 && products[0].W.DType == first.DType && products[0].W.pairs == first.pairs && t.count < maxProducts {
 			t.include(linearPart(x, products[0], false))
 			products = products[1:]
 		}
@@ -24,7 +24,7 @@ func (c *CPU) Linears(x Buffer, products []Product) {
 func linearPart(x Buffer, p Product, add bool) productPart {
 	mustMatch(p.Dst.Rows == x.Rows && p.Dst.Width == p.W.Out && x.Width == p.W.In, "linear", p.Dst.Rows, p.Dst.Width, x.Rows, x.Width, p.W.Out, p.W.In)
 	mustMatch(p.Bias.IsZero() || p.Bias.Width == p.W.Out && p.Bias.Rows == 1, "linear bias", p.Bias.Rows, p.Bias.Width, p.W.Out)
-	return productPart{w: p.W, outputs: p.W.Out, store: operands{dst: p.Dst, a: p.Bias}, add: add}
+	return productPart{w: p.W, pairs: p.W.pairs, outputs: p.W.Out, store: operands{dst: p.Dst, a: p.Bias}, add: add}
 }
 
 // storeTile writes a tile to the result of Linear.

@@ -1,7 +1,14 @@
 package kernels
 
-// zeros is the bias of a transposition without one.
-var zeros [8]float32
+import "math"
+
+// zeros is the bias of a transposition without one. Adding -0 leaves every bit as it is, words
+// of two bfloat16 included, but for a signalling NaN.
+var (
+	zeros         [8]float32
+	negativeZeros = [8]float32{minusZero, minusZero, minusZero, minusZero, minusZero, minusZero, minusZero, minusZero}
+	minusZero     = math.Float32frombits(1 << 31)
+)
 
 // packPanel writes panel[k][i] = x[first+i][k] for i < width; rows beyond x are zeros.
 func packPanel(panel []float32, x Buffer, first, width int) {
@@ -11,7 +18,7 @@ func packPanel(panel []float32, x Buffer, first, width int) {
 	for ; done+8 <= rows && blocks > 0; done += 8 {
 		transpose8(&transposeArgs{
 			src: &x.row(first + done)[0], srcStride: uintptr(x.Stride) * 4,
-			dst: &panel[done], dstStride: uintptr(width) * 4, count: blocks, bias: &zeros[0],
+			dst: &panel[done], dstStride: uintptr(width) * 4, count: blocks, bias: &negativeZeros[0],
 			srcStep: 32, dstStep: uintptr(width) * 32,
 		})
 		for i := done; i < done+8; i++ {

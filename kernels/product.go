@@ -58,6 +58,7 @@ const maxProducts = 4
 // productPart is one of the products of a task.
 type productPart struct {
 	w       *Weight // nil stands for the identity
+	pairs   bool    // x is rounded to bfloat16, for every part of the task
 	outputs int
 	first   int      // its first chunk
 	store   operands // without consume: dst = product + a, plus dst when add is set
@@ -101,7 +102,11 @@ func (t *productTask) run(x Buffer) {
 	c := t.c
 	if x.Rows > 0 && t.outputs > 0 {
 		t.p = packedRows{x: x, stride: x.Rows}
-		if t.parts[0].w != nil && c.path != pathGeneric {
+		switch first := &t.parts[0]; {
+		case first.w == nil || c.path == pathGeneric:
+		case first.pairs:
+			t.p = c.packPairs(x)
+		default:
 			t.p = c.pack(x)
 		}
 		t.grain = c.chunkFor(&t.p, t.outputs)
@@ -112,6 +117,7 @@ func (t *productTask) run(x Buffer) {
 		}
 		c.pool.each(chunks, t.chunk)
 		c.buffers.give(t.p.panels)
+		c.Release(t.p.rounded)
 	}
 	*t = productTask{c: c, chunk: t.chunk}
 	c.tasks.Put(t)
@@ -136,6 +142,8 @@ func (t *productTask) compute(chunk int) {
 		copyColumns(part, x)
 	case c.path == pathGeneric:
 		productGo(part, x, job.w, s)
+	case job.pairs:
+		c.fillPairs(part, &t.p, job.w, s)
 	default:
 		c.fill(part, &t.p, job.w, s)
 	}
@@ -159,6 +167,8 @@ type packedRows struct {
 	half   bool      // a panel of half the width follows
 	dot    int       // the first row that is used in place; x.Rows without one
 	stride int       // rows of a tile, padding included
+
+	rounded Buffer // x as words of two bfloat16, for the kernels for pairs
 }
 
 // copyColumns fills t with columns of x: the product with the identity.

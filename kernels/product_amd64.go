@@ -57,8 +57,14 @@ func (c *CPU) plan(x Buffer) packedRows {
 // pack transposes the rows of x into panels. The caller returns them to c.buffers.
 func (c *CPU) pack(x Buffer) packedRows {
 	p := c.plan(x)
+	c.packPanels(&p, x)
+	return p
+}
+
+// packPanels transposes rows, which are x or what it was rounded to.
+func (c *CPU) packPanels(p *packedRows, x Buffer) {
 	if p.dot == 0 {
-		return p
+		return
 	}
 	panels := p.count
 	size := p.width * x.Width
@@ -77,7 +83,6 @@ func (c *CPU) pack(x Buffer) packedRows {
 			packPanel(p.panels[i*size:i*size+width*x.Width], x, i*p.width, width)
 		}
 	})
-	return p
 }
 
 // fill computes a tile with the kernels of a vector path.

@@ -24,6 +24,7 @@ func (c *CPU) LoadWeight(m HostMatrix) (*Weight, error) {
 	if m.Convert != nil {
 		w.DType = *m.Convert
 	}
+	w.pairs = c.fastBF16 && m.MayRound && w.DType == BF16 && w.In > 0
 	if m.DType == F32 {
 		f32, own := hostFloats(m.Data)
 		if m.Transposed {

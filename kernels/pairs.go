@@ -1,0 +1,26 @@
+package kernels
+
+import "errors"
+
+// pairable reports whether a device of this path can multiply rounded rows.
+func (p path) pairable() error {
+	if !havePairs() {
+		return errors.New("bfloat16 products need AVX512_BF16, which this machine does not have: leave them out")
+	}
+	if p != pathAVX512 {
+		return errors.New("bfloat16 products need the path avx512, not " + pathNames[p] + ": choose one of them")
+	}
+	return nil
+}
+
+// dotPairsGo returns the sum over k, ascending, of a[k]·b[k], which are bfloat16. It is what
+// the kernels for pairs compute, in their own order of summation: the factors are rounded,
+// products and sums are float32.
+func dotPairsGo(a, b []uint16) float32 {
+	var sum float32
+	b = b[:len(a)]
+	for k, u := range a {
+		sum += BF16ToF32(u) * BF16ToF32(b[k])
+	}
+	return sum
+}
