@@ -31,7 +31,7 @@ type Provenance struct {
 	Files       []WeightFile
 	DType       string // how weights are stored
 	SourceDType string // how those of sources are stored
-	Arithmetic  string // what they are multiplied in
+	Arithmetic  string // what they are multiplied in: "float32", or "fast-bf16" for those of the model
 	Device      string
 	CPUPath     string // the kernels that are used; "" for a device without a choice
 	// Lens is the Jacobian lens, nil where none is loaded (yet).
@@ -50,13 +50,26 @@ type SourceOrigin struct {
 type processor interface {
 	Path() string
 	Threads() int
+	FastBF16() bool
 }
+
+// How weights and activations are multiplied.
+const (
+	exactArithmetic = "float32"
+	fastArithmetic  = "fast-bf16" // inputs rounded to bfloat16 where the weights are, sums in float32
+)
 
 // origins fills in where the model of a world comes from.
 func (e *Engine) origins(w *world, files hub.Snapshot) {
-	p := Provenance{Model: originOf(files), DType: w.dtype, SourceDType: w.saeDType, Arithmetic: defaultSAEType, Device: w.device.Name()}
+	p := Provenance{Model: originOf(files), DType: w.dtype, SourceDType: w.saeDType, Arithmetic: exactArithmetic, Device: w.device.Name()}
 	if cpu, ok := w.device.(processor); ok {
 		p.CPUPath, p.Threads = cpu.Path(), cpu.Threads()
+		if cpu.FastBF16() && !w.info.RoundsInputs {
+			e.config.Logger.Warn("fast bf16 products have no effect: the model has no bfloat16 weights; set MODEL_DTYPE=bfloat16 to store them so", "dtype", w.dtype)
+		}
+	}
+	if w.info.RoundsInputs {
+		p.Arithmetic = fastArithmetic
 	}
 	for _, file := range files.Files() {
 		if strings.HasSuffix(file.Path, ".safetensors") {

@@ -2,13 +2,19 @@ package kernels
 
 import "errors"
 
+// HasFastBF16 reports whether this machine can run a device with FastBF16.
+func HasFastBF16() bool { return havePairs() }
+
+// Rounds reports whether Linear rounds what it multiplies with w to bfloat16.
+func (w *Weight) Rounds() bool { return w.pairs }
+
 // pairable reports whether a device of this path can multiply rounded rows.
 func (p path) pairable() error {
 	if !havePairs() {
-		return errors.New("bfloat16 products need AVX512_BF16, which this machine does not have: leave them out")
+		return errors.New("fast bf16 products need AVX512_BF16, which this machine does not have: leave out --fast-bf16 and NPINF_FAST_BF16")
 	}
 	if p != pathAVX512 {
-		return errors.New("bfloat16 products need the path avx512, not " + pathNames[p] + ": choose one of them")
+		return errors.New("fast bf16 products need the path avx512, not " + pathNames[p] + ": leave out --fast-bf16 and NPINF_FAST_BF16, or --cpu and NPINF_CPU")
 	}
 	return nil
 }

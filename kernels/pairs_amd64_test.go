@@ -243,7 +243,7 @@ func TestPairsInOneLoop(t *testing.T) {
 
 func TestFastBF16NeedsItsPath(t *testing.T) {
 	for _, path := range []string{"generic", "avx2"} {
-		if _, err := NewCPU(CPUOptions{Path: path, FastBF16: true}); HasPath(path) && (err == nil || !strings.Contains(err.Error(), "bfloat16 products need")) {
+		if _, err := NewCPU(CPUOptions{Path: path, FastBF16: true}); HasPath(path) && (err == nil || !strings.Contains(err.Error(), "fast bf16 products need")) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

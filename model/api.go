@@ -93,6 +93,8 @@ type Info struct {
 	WeightBytes    int64
 	ParameterCount int64
 	RMSEpsilon     float32 // rms_norm_eps, 0 on LayerNorm models
+	// RoundsInputs says that the device rounds what it multiplies with some of the weights.
+	RoundsInputs bool
 }
 
 // Estimate is what a model will need, told before its weights are fetched.

@@ -234,6 +234,7 @@ type linear struct {
 	out, in    int
 	bias       bool
 	transposed bool // stored [in, out]
+	exact      bool // its inputs are never rounded: a choice rests on its products
 
 	weight  *kernels.Weight
 	biasRow kernels.Buffer

@@ -18,6 +18,7 @@ type binder struct {
 
 	parameters int64
 	bytes      int64
+	rounds     bool             // some products round their inputs
 	buffers    []kernels.Buffer // norms and biases, released by Close
 }
 
@@ -26,7 +27,12 @@ type binder struct {
 func (a *architecture) bind(b *binder) error {
 	b.prefix = b.Prefix(a.embedding.tokens.name+".weight", a.prefixes...)
 	for i := range a.blocks {
-		if e := a.blocks[i].anyExperts(); e != nil && e.stacked != nil && e.stacked.optional && !b.Has(b.prefix+e.stacked.gateUp) {
+		e := a.blocks[i].anyExperts()
+		if e == nil {
+			continue
+		}
+		e.router.exact = true
+		if e.stacked != nil && e.stacked.optional && !b.Has(b.prefix+e.stacked.gateUp) {
 			e.stacked = nil
 		}
 	}
@@ -172,6 +178,7 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 		matrix.Data, matrix.Borrow = reorderRows(matrix, order), true // the copy is the weight's own
 		matrix.Out = len(order)
 	}
+	matrix.MayRound = !l.exact
 	if b.convert != nil && *b.convert != matrix.DType {
 		matrix.Convert = b.convert
 	}
@@ -184,6 +191,7 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 	}
 	b.parameters += int64(l.out) * int64(l.in)
 	b.bytes += l.weight.Bytes()
+	b.rounds = b.rounds || l.weight.Rounds()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"npinf/kernels"
 	"npinf/weights"
 )
 
@@ -146,7 +147,7 @@ func (b *binder) packExperts(e *experts) (ok bool) {
 	if !haveGateUp || !haveDown {
 		return false
 	}
-	p := &packedExperts{gateUp: gateUp, down: down, cache: b.experts, width: inner, output: width}
+	p := &packedExperts{gateUp: gateUp, down: down, cache: b.experts, width: inner, output: width, exact: b.convert != nil && *b.convert != kernels.BF16}
 	p.gates, p.ups = partRows(inner, s.interleaved)
 	p.all, _ = partRows(width, false)
 	e.packed = p

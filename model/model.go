@@ -145,6 +145,7 @@ func (a *architecture) describeTo(b *binder, stops []int) Info {
 		Heads: a.heads, KVHeads: a.kvHeads, HeadDim: a.headDim, MLPWidth: a.mlpWidth,
 		MaxPositions: a.maxPositions, StopIDs: stops, StoredDType: a.storedDType(b),
 		WeightBytes: b.bytes, ParameterCount: b.parameters, RMSEpsilon: a.rmsEpsilon,
+		RoundsInputs: b.rounds,
 	}
 }
 

@@ -77,6 +77,7 @@ func (m mxfp4) widenRow(dst []byte, row int, tables *[256]*pairs) {
 // expert that a row chose is widened, and the cache keeps it for the next rows.
 type packedExperts struct {
 	gateUp, down  mxfp4
+	exact         bool  // as the rest of the weights, which are float32
 	gates, ups    []int // rows of gateUp
 	all           []int // rows of down
 	cache         *expertCache
@@ -89,7 +90,7 @@ func (p *packedExperts) mlp(device kernels.Device, described *mlp, expert int, m
 	wide := *described
 	place := func(from *linear, m mxfp4, data []byte, rows []int) *linear {
 		m.widen(data, expert, rows)
-		weight, err := device.LoadWeight(kernels.HostMatrix{Data: data, DType: kernels.BF16, Out: len(rows), In: m.in, Borrow: true})
+		weight, err := device.LoadWeight(kernels.HostMatrix{Data: data, DType: kernels.BF16, Out: len(rows), In: m.in, Borrow: true, MayRound: !p.exact})
 		if err != nil {
 			panic(fmt.Sprintf("expert %d of %s: %v", expert, from.name, err)) // the sizes were checked at load
 		}

@@ -43,12 +43,20 @@ func provenanceLine(p engine.Provenance, sources []engine.Origin, version string
 		}
 		parts = append(parts, "sources="+strings.Join(texts, ","))
 	}
-	for _, part := range [][2]string{{"dtype", p.DType}, {"sae_dtype", p.SourceDType}, {"cpu", p.CPUPath}, {"npinf", version}} {
+	for _, part := range [][2]string{{"dtype", p.DType}, {"sae_dtype", p.SourceDType}, {"arithmetic", unusual(p.Arithmetic)}, {"cpu", p.CPUPath}, {"npinf", version}} {
 		if part[1] != "" {
 			parts = append(parts, part[0]+"="+url.QueryEscape(part[1]))
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// unusual leaves out the arithmetic that everything has unless it was chosen otherwise.
+func unusual(arithmetic string) string {
+	if arithmetic == "float32" {
+		return ""
+	}
+	return arithmetic
 }
 
 // originText is name@commit. A folder may have any name, a header may not hold it.

@@ -22,6 +22,8 @@ type report struct {
 	Platform      string   `json:"platform"`
 	CPUPath       string   `json:"cpu_path"`
 	CPUPaths      []string `json:"cpu_paths"`
+	FastBF16      bool     `json:"fast_bf16"`
+	HasFastBF16   bool     `json:"fast_bf16_possible"`
 	Threads       int      `json:"threads"`
 	MemoryBytes   int64    `json:"memory_available_bytes"`
 	Token         string   `json:"token"`
@@ -84,7 +86,7 @@ takes (weights, keys and values of a token, sources) and what fits. Exits 1 when
 func (st *station) examine(ctx context.Context, model string) report {
 	r := report{
 		Version: version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		CPUPath: st.device.Path(), Threads: st.device.Threads(), MemoryBytes: engine.AvailableMemory(),
+		CPUPath: st.device.Path(), FastBF16: st.device.FastBF16(), HasFastBF16: kernels.HasFastBF16(), Threads: st.device.Threads(), MemoryBytes: engine.AvailableMemory(),
 		Token: "none", Secret: st.settings.Secret != "", Sentry: st.settings.SentryDSN != "",
 		Cache: st.hubSetup.CacheDir, Hub: "not asked",
 	}
@@ -129,11 +131,12 @@ func (r report) print(out io.Writer, warnings []string) error {
 	}
 	line("npinf", "%s on %s", r.Version, r.Platform)
 	line("cpu path", "%s (this machine has: %s)", r.CPUPath, strings.Join(r.CPUPaths, ", "))
+	line("fast bf16", "%s (this machine has it: %s)", onOff(r.FastBF16), yesNo(r.HasFastBF16))
 	line("threads", "%d", r.Threads)
 	line("memory", "%s available", bytesKnown(r.MemoryBytes, r.MemoryBytes > 0))
 	line("hub token", "%s", r.Token)
 	line("secret", "%s", map[bool]string{true: "set", false: "none"}[r.Secret])
-	line("sentry", "%s", map[bool]string{true: "on", false: "off"}[r.Sentry])
+	line("sentry", "%s", onOff(r.Sentry))
 	line("cache", "%s (%s in %d repositories, %s free)", r.Cache, hub.BytesText(r.CacheBytes), r.CacheRepos, bytesKnown(r.DiskFreeBytes, r.DiskFreeBytes >= 0))
 	line("hub", "%s", r.Hub)
 	if r.Model != "" {
@@ -147,6 +150,10 @@ func (r report) print(out io.Writer, warnings []string) error {
 	}
 	return table.Flush()
 }
+
+func onOff(b bool) string { return map[bool]string{true: "on", false: "off"}[b] }
+
+func yesNo(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }
 
 // bytesKnown writes a count of bytes that not every system tells.
 func bytesKnown(count int64, told bool) string {

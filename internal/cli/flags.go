@@ -193,6 +193,7 @@ func configure(w *World, f *flagSet, args []string) (*settings.Settings, []strin
 	f.Var(secretFlag{&s.HFToken}, "hf-token", "Hugging Face `TOKEN`; better set HF_TOKEN")
 	f.BoolVar(&s.Stream, "stream", s.Stream, "keep nothing on disk: weights go straight into memory")
 	f.StringVar(&s.CPU, "cpu", s.CPU, "CPU `PATH`: generic, avx2 or avx512 (default: the best this machine has)")
+	f.BoolVar(&s.FastBF16, "fast-bf16", s.FastBF16, "multiply bfloat16 weights of the model with inputs rounded to bfloat16: faster, less exact")
 	f.IntVar(&s.Threads, "threads", s.Threads, "worker `THREADS` (default: all processors)")
 	return &s, warnings, nil
 }

@@ -193,7 +193,7 @@ func (st *station) banner(out io.Writer, e *engine.Engine, listener net.Listener
 	if err == nil {
 		fmt.Fprintf(out, "  sources  %s\n", describeSets(sets))
 	}
-	fmt.Fprintf(out, "  cpu      %s, %d threads\n", st.device.Path(), st.device.Threads())
+	fmt.Fprintf(out, "  cpu      %s, %d threads%s\n", st.device.Path(), st.device.Threads(), map[bool]string{true: ", fast bf16 products"}[st.device.FastBF16()])
 	guard := "none: everyone who can reach the port is answered (set SECRET to change that)"
 	header := ""
 	if st.settings.Secret != "" {

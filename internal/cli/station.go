@@ -70,7 +70,7 @@ func openDevice(w *World, s *settings.Settings) (*kernels.CPU, error) {
 	if threads < 1 || threads > 4096 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	device, err := kernels.NewCPU(kernels.CPUOptions{Path: s.CPU, Threads: threads})
+	device, err := kernels.NewCPU(kernels.CPUOptions{Path: s.CPU, Threads: threads, FastBF16: s.FastBF16})
 	if err != nil {
 		return nil, usagef("%v", err)
 	}

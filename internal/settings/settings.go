@@ -67,6 +67,8 @@ type Settings struct {
 
 	CPU     string `env:"NPINF_CPU"`
 	Threads int    `env:"NPINF_THREADS"`
+	// FastBF16 multiplies the model's bfloat16 weights with inputs rounded to bfloat16.
+	FastBF16 bool `env:"NPINF_FAST_BF16"`
 
 	FreezePoints string `env:"FREEZE_POINTS"`
 	ListModels   Words  `env:"LIST_MODELS"`
