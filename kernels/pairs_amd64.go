@@ -23,7 +23,9 @@ func (c *CPU) packPairs(x Buffer) packedRows {
 	p := c.plan(x)
 	p.rounded = c.NewBuffer(x.Rows, (x.Width+1)/2)
 	eachRow(c, x.Rows, x.Width, operands{dst: p.rounded, a: x}, roundRows)
-	c.packPanels(&p, p.rounded)
+	if p.dot > 0 {
+		p.panels = c.packPanels(p, p.rounded)
+	}
 	return p
 }
 

@@ -57,32 +57,31 @@ func (c *CPU) plan(x Buffer) packedRows {
 // pack transposes the rows of x into panels. The caller returns them to c.buffers.
 func (c *CPU) pack(x Buffer) packedRows {
 	p := c.plan(x)
-	c.packPanels(&p, x)
+	if p.dot > 0 {
+		p.panels = c.packPanels(p, x)
+	}
 	return p
 }
 
 // packPanels transposes rows, which are x or what it was rounded to.
-func (c *CPU) packPanels(p *packedRows, x Buffer) {
-	if p.dot == 0 {
-		return
-	}
-	panels := p.count
-	size := p.width * x.Width
+func (c *CPU) packPanels(p packedRows, x Buffer) []float32 {
+	count, size := p.count, p.width*x.Width
 	total := p.count * size
 	if p.half {
-		panels++
+		count++
 		total += size / 2
 	}
-	p.panels = c.buffers.take(total)
-	c.pool.split(panels, max(elementsPerChunk/max(size, 1), 1), func(lo, hi int) {
+	panels := c.buffers.take(total)
+	c.pool.split(count, max(elementsPerChunk/max(size, 1), 1), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			width := p.width
 			if i == p.count {
 				width /= 2
 			}
-			packPanel(p.panels[i*size:i*size+width*x.Width], x, i*p.width, width)
+			packPanel(panels[i*size:i*size+width*x.Width], x, i*p.width, width)
 		}
 	})
+	return panels
 }
 
 // fill computes a tile with the kernels of a vector path.

@@ -86,24 +86,41 @@ func TestLastLogitsAreThoseOfAllRows(t *testing.T) {
 func TestDecodingAllocatesNothing(t *testing.T) {
 	for _, config := range []string{smallLlama, smallGemma, smallNeoX, smallMistral} {
 		device := cpu(t)
-		m := loadSmall(t, config, device)
-		cache := m.NewCache(0)
-		s := &Sequence{Tokens: []int{1}, Cache: cache, Want: LastLogits}
-		batch := []*Sequence{s}
-		step := func() {
-			if m.arch.blocks[1].attention.window == 0 {
-				cache.Truncate(8)
-			}
-			if err := m.Forward(context.Background(), batch); err != nil {
-				t.Fatal(err)
-			}
-			device.Release(s.Logits)
-		}
-		for range windowSlack {
-			step()
-		}
-		if n := testing.AllocsPerRun(2*windowSlack, step); n > 0 {
+		if n := allocationsPerToken(t, loadSmall(t, config, device), device); n > 0 {
 			t.Errorf("%.30s: %g allocations per token", config, n)
 		}
 	}
+}
+
+// TestFastDecodingAllocatesNothing is the same with rounded inputs.
+func TestFastDecodingAllocatesNothing(t *testing.T) {
+	device := fastDevice(t)
+	m, err := Load(t.Context(), smallModel(t, smallLlama), Options{Device: device, DType: "bfloat16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if n := allocationsPerToken(t, m, device); n > 0 {
+		t.Errorf("%g allocations per token", n)
+	}
+}
+
+func allocationsPerToken(t *testing.T, m *Model, device kernels.Device) float64 {
+	t.Helper()
+	cache := m.NewCache(0)
+	s := &Sequence{Tokens: []int{1}, Cache: cache, Want: LastLogits}
+	batch := []*Sequence{s}
+	step := func() {
+		if m.arch.blocks[1].attention.window == 0 {
+			cache.Truncate(8)
+		}
+		if err := m.Forward(context.Background(), batch); err != nil {
+			t.Fatal(err)
+		}
+		device.Release(s.Logits)
+	}
+	for range windowSlack {
+		step()
+	}
+	return testing.AllocsPerRun(2*windowSlack, step)
 }
