@@ -2,10 +2,13 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"npinf/hub"
+	"npinf/kernels"
 	"npinf/sae"
 )
 
@@ -91,6 +94,31 @@ func TestProvenanceOfTheHub(t *testing.T) {
 	w.repositories["owner/saes"] = committed{name: "owner/saes", commit: "cc"}
 	if got := w.sourceOrigin(row); got.Commit != "cc" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestFastArithmetic: answers say how they were computed, and who asks for fast products of a
+// model without bfloat16 weights is told.
+func TestFastArithmetic(t *testing.T) {
+	if !kernels.HasFastBF16() {
+		t.Skip("no fast bf16 products here")
+	}
+	device, err := kernels.NewCPU(kernels.CPUOptions{FastBF16: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	for dtype, want := range map[string]string{"bfloat16": "fast-bf16", "float32": "float32"} {
+		var log strings.Builder
+		config, _ := tinyConfig(t)
+		config.Device, config.ModelDType, config.Logger = device, dtype, slog.New(slog.NewTextHandler(&log, nil))
+		p, err := loadTiny(t, config).Provenance()
+		if err != nil || p.Arithmetic != want {
+			t.Errorf("%s: %+v, %v", dtype, p, err)
+		}
+		if told := strings.Contains(log.String(), "set MODEL_DTYPE=bfloat16"); told != (dtype == "float32") {
+			t.Errorf("%s: the log is %s", dtype, log.String())
+		}
 	}
 }
 

@@ -6,7 +6,8 @@ package kernels
 
 import "errors"
 
-// DType is the storage type of a weight. Arithmetic is float32 whatever it is.
+// DType is the storage type of a weight. Arithmetic is float32 whatever it is, but for
+// HostMatrix.MayRound.
 type DType uint8
 
 // The storage types a weight can have on a device.

@@ -80,4 +80,8 @@ func TestProvenanceLine(t *testing.T) {
 	if want := "model=mein+Modell%3B+%C3%A4%0D%0A; sources=a/b@12,c/d@34; dtype=float32"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	p = engine.Provenance{Model: engine.Origin{Name: "m"}, DType: "bfloat16", Arithmetic: "fast-bf16"}
+	if got, want := provenanceLine(p, nil, ""), "model=m; dtype=bfloat16; arithmetic=fast-bf16"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
