@@ -6,7 +6,7 @@ package kernels
 // only one, and nothing below is ever called.
 const haveAssembly = false
 
-func (c *CPU) pack(Buffer) packedRows { panic("no vector path in this build") }
+func (c *CPU) pack(Buffer, DType) packedRows { panic("no vector path in this build") }
 
 func (c *CPU) fill(*tile, *packedRows, *Weight, *scratch) { panic("no vector path in this build") }
 
@@ -43,6 +43,12 @@ func expSumBlocks([]float32, float32) (float64, int) { panic("no vector path in 
 func transposeColumns(_, _ []float32, _, _, _ int) int { panic("no vector path in this build") }
 
 func widenVector([]float32, []uint16, DType) { panic("no vector path in this build") }
+
+func largestVector([]float32) (uint32, int) { panic("no vector path in this build") }
+
+func quantizeVector([]int8, []float32, float32) int { panic("no vector path in this build") }
+
+func scaleBlocks(*tile, []float32) int { panic("no vector path in this build") }
 
 func fmaLoopAVX512(int) { panic("no vector path in this build") }
 

@@ -15,12 +15,16 @@ const (
 	F32 DType = iota
 	BF16
 	F16
+	I8 // integers of a byte and a float32 scale per row: an approximation of what a file stores
 )
 
-// Size returns the bytes of one element.
+// Size returns the bytes of one element, without the scales of I8.
 func (d DType) Size() int {
-	if d == F32 {
+	switch d {
+	case F32:
 		return 4
+	case I8:
+		return 1
 	}
 	return 2
 }
@@ -32,6 +36,8 @@ func (d DType) String() string {
 		return "bfloat16"
 	case F16:
 		return "float16"
+	case I8:
+		return "int8"
 	}
 	return "float32"
 }
@@ -67,15 +73,26 @@ type Weight struct {
 	Out, In int
 	DType   DType
 
-	f32   []float32 // exactly one of f32 and u16 is set on the CPU device
-	u16   []uint16
-	pairs bool // Linear rounds what it multiplies with this weight
+	f32    []float32 // exactly one of f32, u16 and i8 is set on the CPU device
+	u16    []uint16
+	i8     []int8
+	scales []float32 // of the rows of i8
+	pairs  bool      // Linear rounds what it multiplies with this weight
 	//lint:ignore U1000 set by devices that a build tag adds
 	ptr uintptr
 }
 
 // Bytes returns the size of the weight in device memory.
-func (w *Weight) Bytes() int64 { return int64(w.Out) * int64(w.In) * int64(w.DType.Size()) }
+func (w *Weight) Bytes() int64 { return w.DType.Bytes(w.Out, w.In) }
+
+// Bytes returns the size of an [out, in] weight of the type in device memory.
+func (d DType) Bytes(out, in int) int64 {
+	bytes := int64(out) * int64(in) * int64(d.Size())
+	if d == I8 {
+		bytes += 4 * int64(out)
+	}
+	return bytes
+}
 
 // Product is one of the products of Linears: Dst = x·Wᵀ + Bias. Bias may be absent.
 type Product struct {
@@ -92,7 +109,8 @@ type HostMatrix struct {
 	// Transposed says that Data is [In, Out] (GPT-2's Conv1D, a SAE's W_enc). The device
 	// stores [Out, In]; a transposed matrix is copied once at load.
 	Transposed bool
-	// Convert, when not nil, is the storage type wanted on the device. Nil keeps DType.
+	// Convert, when not nil, is the storage type wanted on the device. Nil keeps DType. I8
+	// can only be had this way, DType is never I8.
 	Convert *DType
 	// MayRound allows a device made for it to round the rows that Linear multiplies with this
 	// matrix to bfloat16. Without it products are exact to float32 on every device.

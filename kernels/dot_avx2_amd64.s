@@ -92,3 +92,14 @@
 #define SIZE 2
 #define LOAD(w, y) VCVTPH2PS (w)(IDX*2), y
 #include "dot_avx2.h"
+#undef DOT1
+#undef DOT3
+#undef LOAD
+#undef SIZE
+
+#define DOT1 ·dotI8x1AVX2
+#define DOT3 ·dotI8x3AVX2
+#define SIZE 1
+#define LOAD(w, y) VPMOVSXBD (w)(IDX*1), y \
+	VCVTDQ2PS y, y
+#include "dot_avx2.h"

@@ -1,5 +1,5 @@
-// The dot kernels for AVX-512: float32, bfloat16 and float16 weights. Assembly because Go
-// has no vectors and no 16-bit loads that widen. See dotArgs in asm_amd64.go.
+// The dot kernels for AVX-512: float32, bfloat16, float16 and int8 weights. Assembly because Go
+// has no vectors and no loads that widen. See dotArgs in asm_amd64.go.
 
 #include "textflag.h"
 #include "dot_avx512_frame.h"
@@ -35,4 +35,15 @@
 #define DOT4 ·dotF16x4AVX512
 #define SIZE 2
 #define LOAD(w, z) VCVTPH2PS (w)(IDX*2), z
+#include "dot_avx512.h"
+#undef DOT1
+#undef DOT4
+#undef LOAD
+#undef SIZE
+
+#define DOT1 ·dotI8x1AVX512
+#define DOT4 ·dotI8x4AVX512
+#define SIZE 1
+#define LOAD(w, z) VPMOVSXBD (w)(IDX*1), z \
+	VCVTDQ2PS z, z
 #include "dot_avx512.h"

@@ -86,9 +86,7 @@ func (c *CPU) EncodeFeatures(dst, x Buffer, e *Encoder, features []int) {
 		return
 	}
 	// The wanted weight rows become a small matrix of their own.
-	rows := Weight{Out: len(features), In: e.Width, f32: make([]float32, len(features)*e.Width)}
-	c.WeightRows(Buffer{Rows: rows.Out, Width: rows.In, Stride: rows.In, host: rows.f32}, e.W, features)
-	c.product(x, &rows, func(_ *scratch, t *tile) {
+	c.product(x, c.chosenRows(e.W, features), func(_ *scratch, t *tile) {
 		for i := range t.count {
 			u := e.ruleOf(features[t.first+i])
 			for r, p := range t.of(i) {

@@ -15,7 +15,7 @@ const (
 // newWeightData allocates n elements that will be written once and read for ever. Large
 // ones ask for huge pages before the first touch: faulting in 4 KiB pages takes longer
 // than filling them.
-func newWeightData[T float32 | uint16](n int) []T {
+func newWeightData[T float32 | uint16 | int8](n int) []T {
 	s := make([]T, n)
 	var element T
 	size := n * int(unsafe.Sizeof(element))

@@ -20,7 +20,7 @@ func halves(words []float32) []uint16 {
 // packPairs is pack for rows that are rounded to bfloat16 first. The caller returns panels
 // and rounded rows to the pool.
 func (c *CPU) packPairs(x Buffer) packedRows {
-	p := c.plan(x)
+	p := c.plan(x, BF16)
 	p.rounded = c.NewBuffer(x.Rows, (x.Width+1)/2)
 	eachRow(c, x.Rows, x.Width, operands{dst: p.rounded, a: x}, roundRows)
 	if p.dot > 0 {

@@ -107,7 +107,7 @@ func (t *productTask) run(x Buffer) {
 		case first.pairs:
 			t.p = c.packPairs(x)
 		default:
-			t.p = c.pack(x)
+			t.p = c.pack(x, first.w.DType)
 		}
 		t.grain = c.chunkFor(&t.p, t.outputs)
 		chunks := 0
@@ -146,6 +146,9 @@ func (t *productTask) compute(chunk int) {
 		c.fillPairs(part, &t.p, job.w, s)
 	default:
 		c.fill(part, &t.p, job.w, s)
+	}
+	if job.w != nil && job.w.i8 != nil {
+		c.scaleTile(part, job.w.scales)
 	}
 	if t.consume != nil {
 		t.consume(s, part)
@@ -190,7 +193,7 @@ func productGo(t *tile, x Buffer, w *Weight, s *scratch) {
 	for i := 0; i < t.count; i += 4 {
 		var four [4][]float32 // the last of fewer than four stands in for the missing
 		for j := range four {
-			four[j] = w.rowF32(t.first+min(i+j, t.count-1), buffer[j*w.In:])
+			four[j] = w.factors(t.first+min(i+j, t.count-1), buffer[j*w.In:])
 		}
 		for r := range x.Rows {
 			sums := dotGo4(x.row(r), four[0], four[1], four[2], four[3])

@@ -23,18 +23,22 @@ func (p path) dotShape() (rows, step int) {
 }
 
 // plan decides which rows of x go into panels.
-func (c *CPU) plan(x Buffer) packedRows {
+func (c *CPU) plan(x Buffer, d DType) packedRows {
 	_, width := c.path.tileShape()
 	group, _ := c.path.dotShape()
 	passes := 2 // of the dot kernel that cost less than a panel that is mostly empty
 	if c.path == pathAVX2 {
 		passes = 3
 	}
+	few := passes * group
+	if d == I8 { // whose panels wait for the widening
+		few = width * 3 / 4
+	}
 	p := packedRows{x: x, width: width, count: x.Rows / width, dot: x.Rows}
 	rest := x.Rows % width
 	switch {
 	case rest == 0:
-	case rest <= passes*group:
+	case rest <= few:
 		p.dot = x.Rows - rest
 	case c.path == pathAVX512 && rest <= width/2+passes*group:
 		p.half = true
@@ -55,8 +59,8 @@ func (c *CPU) plan(x Buffer) packedRows {
 }
 
 // pack transposes the rows of x into panels. The caller returns them to c.buffers.
-func (c *CPU) pack(x Buffer) packedRows {
-	p := c.plan(x)
+func (c *CPU) pack(x Buffer, d DType) packedRows {
+	p := c.plan(x, d)
 	if p.dot > 0 {
 		p.panels = c.packPanels(p, x)
 	}
@@ -90,7 +94,11 @@ func (c *CPU) fill(t *tile, p *packedRows, w *Weight, s *scratch) {
 		clear(t.values)
 		return
 	}
-	if p.panels != nil {
+	switch {
+	case p.panels == nil:
+	case w.i8 != nil:
+		c.fillPanelsInt8(t, p, w, s)
+	default:
 		for k := 0; k < w.In; k += blockK {
 			c.fillPanels(t, p, w, s, k, min(blockK, w.In-k), c.after(t, w, k+blockK))
 		}
@@ -114,8 +122,11 @@ func (c *CPU) after(t *tile, w *Weight, k int) unsafe.Pointer {
 
 // address returns where element k of row o of w lies.
 func (w *Weight) address(o, k int) unsafe.Pointer {
-	if w.f32 != nil {
+	switch {
+	case w.f32 != nil:
 		return unsafe.Pointer(&w.f32[o*w.In+k])
+	case w.i8 != nil:
+		return unsafe.Pointer(&w.i8[o*w.In+k])
 	}
 	return unsafe.Pointer(&w.u16[o*w.In+k])
 }
@@ -187,16 +198,21 @@ func (c *CPU) panelKernel(args *panelArgs, d DType, half bool) {
 	}
 }
 
-// widenRows copies columns [k0, k0+n) of weight rows as float32 into dst, dense, and
+// widenRows copies columns [k0, k0+n) of weight rows as float32 into dst, dense (those of I8
+// without their scales), and
 // fills what is left of dst with zeros.
 func (c *CPU) widenRows(dst []float32, w *Weight, first, rows, k0, n int) {
 	for i := range rows {
 		at := (first+i)*w.In + k0
-		if w.f32 != nil {
-			copy(dst[i*n:], w.f32[at:at+n])
-			continue
+		row := dst[i*n : (i+1)*n]
+		switch {
+		case w.f32 != nil:
+			copy(row, w.f32[at:at+n])
+		case w.i8 != nil:
+			widenInt8Vector(row, w.i8[at:at+n])
+		default:
+			widenVector(row, w.u16[at:at+n], w.DType)
 		}
-		widenVector(dst[i*n:(i+1)*n], w.u16[at:at+n], w.DType)
 	}
 	clear(dst[rows*n:])
 }
@@ -243,9 +259,12 @@ func dotTails(t *tile, p *packedRows, w *Weight, done int) {
 	n := w.In - done
 	for i := range t.count {
 		at := (t.first+i)*w.In + done
-		if w.f32 != nil {
+		switch {
+		case w.f32 != nil:
 			copy(buffer[:n], w.f32[at:])
-		} else {
+		case w.i8 != nil:
+			widenInt8(buffer[:n], w.i8[at:at+n])
+		default:
 			widen(buffer[:n], w.u16[at:at+n], w.DType)
 		}
 		for r := p.dot; r < p.x.Rows; r++ {
@@ -261,6 +280,10 @@ func dotTails(t *tile, p *packedRows, w *Weight, done int) {
 
 // dotKernel runs the dot kernel for a weight type.
 func (c *CPU) dotKernel(args *dotArgs, d DType, single bool) {
+	if d == I8 {
+		c.dotInt8(args, single)
+		return
+	}
 	wide := c.path == pathAVX512
 	switch {
 	case wide && single && d == F32:

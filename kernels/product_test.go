@@ -35,6 +35,13 @@ func framed(t *testing.T, c *CPU, rows, width int) (Buffer, func()) {
 func randomWeight(t testing.TB, c *CPU, r *rand.Rand, out, in int, d DType) (*Weight, []float32) {
 	t.Helper()
 	values := random(r, out*in)
+	if d == I8 {
+		w := loadInt8(t, c, values, out, in)
+		for o := range out {
+			w.rowF32(o, values[o*in:(o+1)*in])
+		}
+		return w, values
+	}
 	bytes := make([]byte, out*in*d.Size()+8)
 	data := bytes[4:]
 	switch d {
@@ -71,7 +78,7 @@ func TestLinearAgainstNaive(t *testing.T) {
 	rows := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17, 21, 23, 31, 32, 33, 37, 40, 41, 49, 64, 128}
 	eachDevice(t, func(t *testing.T, c *CPU) {
 		r := newRand(1)
-		for _, d := range []DType{F32, BF16, F16} {
+		for _, d := range []DType{F32, BF16, F16, I8} {
 			for _, s := range shapes {
 				w, values := randomWeight(t, c, r, s.out, s.in, d)
 				for i, n := range rows {
@@ -152,7 +159,7 @@ func TestLinearIsDeterministic(t *testing.T) {
 		if !HasPath(path) {
 			continue
 		}
-		for _, d := range []DType{F32, BF16, F16} {
+		for _, d := range []DType{F32, BF16, F16, I8} {
 			for _, rows := range []int{1, 3, 8, 12, 32, 45} {
 				var first []float32
 				for _, threads := range []int{1, 2, 3} {

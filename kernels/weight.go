@@ -13,8 +13,16 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 // it, the data are aligned and neither a transposition nor a conversion is wanted;
 // otherwise it copies, once. It fails when Data does not have the length of the shape.
 func (c *CPU) LoadWeight(m HostMatrix) (*Weight, error) {
-	if m.DType > F16 || m.Convert != nil && *m.Convert > F16 {
+	if m.DType > F16 || m.Convert != nil && *m.Convert > I8 {
 		return nil, fmt.Errorf("weight type %d is unknown: use float32, bfloat16 or float16", m.DType)
+	}
+	if m.Convert != nil && *m.Convert == I8 {
+		m.Convert, m.Borrow = nil, true // it is read once and let go
+		stored, err := c.LoadWeight(m)
+		if err != nil {
+			return nil, err
+		}
+		return c.quantized(stored)
 	}
 	if want := m.Out * m.In * m.DType.Size(); m.Out < 0 || m.In < 0 || len(m.Data) != want {
 		return nil, fmt.Errorf("a [%d, %d] %s matrix needs %d bytes and has %d: the file is damaged or its shape is wrong",
@@ -158,8 +166,11 @@ func transposed[T float32 | uint16](c *CPU, src []T, out, in int) []T {
 
 // rowF32 returns row o of w as float32, in place or widened into buffer [In].
 func (w *Weight) rowF32(o int, buffer []float32) []float32 {
-	if w.f32 != nil {
+	switch {
+	case w.f32 != nil:
 		return w.f32[o*w.In : (o+1)*w.In]
+	case w.i8 != nil:
+		return w.scaledRow(o, buffer)
 	}
 	buffer = buffer[:w.In]
 	widen(buffer, w.u16[o*w.In:(o+1)*w.In], w.DType)

@@ -107,7 +107,7 @@ func TestLoadWeightRefusesWrongSizes(t *testing.T) {
 
 func TestEmbed(t *testing.T) {
 	eachDevice(t, func(t *testing.T, c *CPU) {
-		for _, d := range []DType{F32, BF16, F16} {
+		for _, d := range []DType{F32, BF16, F16, I8} {
 			w, values := randomWeight(t, c, newRand(22), 10, 13, d)
 			ids := []int{9, 0, 3, 3}
 			dst, intact := framed(t, c, 4, 13)
