@@ -40,7 +40,7 @@ func maxBlock([]float32) (float32, int) { panic("no vector path in this build") 
 
 func expSumBlocks([]float32, float32) (float64, int) { panic("no vector path in this build") }
 
-func transposeColumns(_, _ []float32, _, _, _ int) int { panic("no vector path in this build") }
+func transposeColumns(_, _ []float32, _, _ int) int { panic("no vector path in this build") }
 
 func widenVector([]float32, []uint16, DType) { panic("no vector path in this build") }
 

@@ -12,17 +12,29 @@ const int8Most = 127
 // that rows whose largest value is below 1.5e-36 count as zeros.
 const smallestScale = 1.1754943508222875e-38
 
-// quantized makes an I8 weight of a stored one: every row becomes integers q and one scale,
+// quantized makes an I8 weight of a matrix: every row becomes integers q and one scale,
 // largest magnitude / 127, with w ≈ scale·q. No element is off by more than half the scale.
-func (c *CPU) quantized(stored *Weight) (*Weight, error) {
-	w := &Weight{Out: stored.Out, In: stored.In, DType: I8,
-		i8: newWeightData[int8](stored.Out * stored.In), scales: make([]float32, stored.Out)}
-	c.pool.split(w.Out, max(convertChunk/max(w.In, 1), 1), func(lo, hi int) {
+// The matrix is read where it lies, a few rows at a time, and not kept.
+func (c *CPU) quantized(m HostMatrix) (*Weight, error) {
+	w := &Weight{Out: m.Out, In: m.In, DType: I8, i8: newWeightData[int8](m.Out * m.In), scales: make([]float32, m.Out)}
+	grain := max(convertChunk/max(m.In, 1), 1)
+	file := HostMatrix{Data: m.Data, DType: m.DType, Out: m.Out, In: m.In, Borrow: true}
+	if m.Transposed {
+		file.Out, file.In, grain = m.In, m.Out, transposeBlock
+	}
+	stored, err := c.LoadWeight(file)
+	if err != nil {
+		return nil, err
+	}
+	c.pool.split(w.Out, grain, func(lo, hi int) {
 		s := c.takeScratch()
 		defer c.giveScratch(s)
-		buffer := grown(&s.row, w.In)
+		if m.Transposed {
+			c.quantizeRows(w, lo, hi, c.turnedRows(stored, s, lo, hi))
+			return
+		}
 		for o := lo; o < hi; o++ {
-			w.scales[o] = c.quantizeRow(w.i8[o*w.In:(o+1)*w.In], c.storedRow(stored, o, buffer))
+			c.quantizeRows(w, o, o+1, c.storedRow(stored, o, grown(&s.row, w.In)))
 		}
 	})
 	for o, scale := range w.scales {
@@ -35,11 +47,32 @@ func (c *CPU) quantized(stored *Weight) (*Weight, error) {
 
 // storedRow is rowF32 with the device's own instructions.
 func (c *CPU) storedRow(stored *Weight, o int, buffer []float32) []float32 {
-	if stored.f32 != nil || c.path == pathGeneric {
-		return stored.rowF32(o, buffer)
+	if stored.f32 == nil {
+		c.widen(buffer, stored.u16[o*stored.In:(o+1)*stored.In], stored.DType)
+		return buffer
 	}
-	widenVector(buffer, stored.u16[o*stored.In:(o+1)*stored.In], stored.DType)
-	return buffer
+	return stored.rowF32(o, buffer)
+}
+
+// turnedRows returns columns [lo, hi) of a stored weight as rows.
+func (c *CPU) turnedRows(stored *Weight, s *scratch, lo, hi int) []float32 {
+	out, in := stored.In, stored.Out
+	rows := grown(&s.row, (hi-lo)*in)
+	if stored.f32 != nil {
+		transposeRows(c, rows, stored.f32, out, in, lo, hi)
+		return rows
+	}
+	halves := make([]uint16, len(rows))
+	transposeRows(c, halves, stored.u16, out, in, lo, hi)
+	c.widen(rows, halves, stored.DType)
+	return rows
+}
+
+// quantizeRows fills rows [lo, hi) of w.
+func (c *CPU) quantizeRows(w *Weight, lo, hi int, rows []float32) {
+	for o := lo; o < hi; o++ {
+		w.scales[o] = c.quantizeRow(w.i8[o*w.In:(o+1)*w.In], rows[(o-lo)*w.In:(o-lo+1)*w.In])
+	}
 }
 
 // quantizeRow fills dst with round(row/scale), halves to even, and returns the scale, which

@@ -48,13 +48,16 @@ func BenchmarkQuantize(b *testing.B) {
 	vectorDevices(b, func(b *testing.B, c *CPU) {
 		for d := F32; d <= F16; d++ {
 			stored := coldWeights(b, c, 4096, 4096, d)
-			b.Run(d.String(), func(b *testing.B) {
-				benchmarkShares(b, c, 0, float64(stored[0].Bytes()), func(i int) {
-					if _, err := c.quantized(stored[i%len(stored)]); err != nil {
-						b.Error(err)
-					}
+			for _, transposed := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/transposed=%v", d, transposed), func(b *testing.B) {
+					benchmarkShares(b, c, 0, float64(stored[0].Bytes()), func(i int) {
+						m := HostMatrix{Data: storedBytes(stored[i%len(stored)]), DType: d, Out: 4096, In: 4096, Transposed: transposed}
+						if _, err := c.quantized(m); err != nil {
+							b.Error(err)
+						}
+					})
 				})
-			})
+			}
 		}
 	})
 }

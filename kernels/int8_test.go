@@ -27,15 +27,18 @@ func TestInt8Quantization(t *testing.T) {
 		for _, s := range []struct{ out, in int }{{0, 3}, {3, 0}, {1, 1}, {5, 7}, {3, 8}, {33, 70}, {40, 1029}} {
 			for from := F32; from <= F16; from++ {
 				stored, values := randomWeight(t, c, r, s.out, s.in, from)
-				w, err := c.quantized(stored)
-				if err != nil {
-					t.Fatal(err)
-				}
+				data := storedBytes(stored)
+				w := mustQuantize(t, c, HostMatrix{Data: data, DType: from, Out: s.out, In: s.in})
 				for o := range s.out {
 					row := values[o*s.in : (o+1)*s.in]
 					checkInt8Row(t, w, o, row, fmt.Sprintf("%s [%d, %d]", from, s.out, s.in))
 				}
-				checkInt8Transposed(t, c, w, values)
+				turned := mustQuantize(t, c, HostMatrix{Data: turnedBytes(data, s.out, s.in), DType: from, Out: s.out, In: s.in, Transposed: true})
+				for i, q := range turned.i8 {
+					if q != w.i8[i] || turned.scales[i/s.in] != w.scales[i/s.in] {
+						t.Fatalf("%s: element %d of [%d, %d] differs when the file is transposed", from, i, s.out, s.in)
+					}
+				}
 			}
 		}
 	})
@@ -61,29 +64,35 @@ func checkInt8Row(t *testing.T, w *Weight, o int, row []float32, name string) {
 	}
 }
 
-// checkInt8Transposed loads the values as an [in, out] file, off alignment.
-func checkInt8Transposed(t *testing.T, c *CPU, w *Weight, values []float32) {
+func mustQuantize(t *testing.T, c *CPU, m HostMatrix) *Weight {
 	t.Helper()
-	memory := make([]float32, len(values)+1)
-	turned := unsafe.Slice((*byte)(unsafe.Pointer(&memory[0])), 4*len(memory))[1 : 1+4*len(values)]
-	for o := range w.Out {
-		for k := range w.In {
-			copy(turned[4*(k*w.Out+o):], floatBytes(values[o*w.In+k:o*w.In+k+1]))
-		}
-	}
 	d := I8
-	again, err := c.LoadWeight(HostMatrix{Data: turned, Out: w.Out, In: w.In, Transposed: true, Convert: &d, Borrow: true})
+	m.Convert, m.Borrow = &d, true
+	w, err := c.LoadWeight(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.DType != I8 || again.Bytes() != int64(w.Out*w.In+4*w.Out) {
-		t.Fatalf("type %s, %d bytes", again.DType, again.Bytes())
+	if w.DType != I8 || w.Bytes() != int64(w.Out*w.In+4*w.Out) {
+		t.Fatalf("type %s, %d bytes", w.DType, w.Bytes())
 	}
-	for i, q := range again.i8 {
-		if q != w.i8[i] || again.scales[i/w.In] != w.scales[i/w.In] {
-			t.Fatalf("element %d of [%d, %d] differs when the file is transposed", i, w.Out, w.In)
+	return w
+}
+
+// storedBytes is a weight of another type than I8 as a file has it.
+func storedBytes(w *Weight) []byte {
+	return unsafe.Slice((*byte)(weightStart(w)), w.Bytes())
+}
+
+// turnedBytes is the [in, out] form of a file's [out, in] matrix, off alignment.
+func turnedBytes(data []byte, out, in int) []byte {
+	turned := make([]byte, len(data)+1)[1:]
+	size := len(data) / max(out*in, 1)
+	for o := range out {
+		for k := range in {
+			copy(turned[(k*out+o)*size:], data[(o*in+k)*size:(o*in+k+1)*size])
 		}
 	}
+	return turned
 }
 
 // Rows of zeros and of numbers whose scale would be subnormal become zeros; the largest

@@ -94,16 +94,16 @@ func maxBlocks(dst []float32, t *tile) int {
 	return vectors * 8
 }
 
-// transposeColumns writes dst[o][k] = src[k][o] for the transposeBlock outputs from lo on
+// transposeColumns writes dst[o][k] = src[k][o] for the first transposeBlock of out outputs
 // and returns how many k it did, a multiple of 16: whole cache lines of dst at a time.
-func transposeColumns(dst, src []float32, out, in, lo int) int {
+func transposeColumns(dst, src []float32, out, in int) int {
 	args := transposeArgs{
 		srcStride: uintptr(out) * 4, srcStep: uintptr(out) * 32,
 		dstStride: uintptr(in) * 4, dstStep: 32, bias: &zeros[0], count: 2,
 	}
 	k := 0
 	for ; k+16 <= in; k += 16 {
-		for o := lo; o < lo+transposeBlock; o += 8 {
+		for o := 0; o < transposeBlock; o += 8 {
 			args.src, args.dst = &src[k*out+o], &dst[o*in+k]
 			transpose8(&args)
 		}

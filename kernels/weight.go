@@ -16,17 +16,12 @@ func (c *CPU) LoadWeight(m HostMatrix) (*Weight, error) {
 	if m.DType > F16 || m.Convert != nil && *m.Convert > I8 {
 		return nil, fmt.Errorf("weight type %d is unknown: use float32, bfloat16 or float16", m.DType)
 	}
-	if m.Convert != nil && *m.Convert == I8 {
-		m.Convert, m.Borrow = nil, true // it is read once and let go
-		stored, err := c.LoadWeight(m)
-		if err != nil {
-			return nil, err
-		}
-		return c.quantized(stored)
-	}
 	if want := m.Out * m.In * m.DType.Size(); m.Out < 0 || m.In < 0 || len(m.Data) != want {
 		return nil, fmt.Errorf("a [%d, %d] %s matrix needs %d bytes and has %d: the file is damaged or its shape is wrong",
 			m.Out, m.In, m.DType, want, len(m.Data))
+	}
+	if m.Convert != nil && *m.Convert == I8 {
+		return c.quantized(m)
 	}
 	w := &Weight{Out: m.Out, In: m.In, DType: m.DType}
 	if m.Convert != nil {
@@ -120,14 +115,19 @@ func (c *CPU) placeHalves(w *Weight, values []uint16, from DType, keep bool) {
 	default:
 		wide := newWeightData[float32](len(values))
 		c.pool.split(len(values), convertChunk, func(lo, hi int) {
-			if c.path == pathGeneric {
-				widen(wide[lo:hi], values[lo:hi], from)
-			} else {
-				widenVector(wide[lo:hi], values[lo:hi], from)
-			}
+			c.widen(wide[lo:hi], values[lo:hi], from)
 		})
 		c.placeF32(w, wide, true)
 	}
+}
+
+// widen converts 16-bit values of type d with the device's own instructions.
+func (c *CPU) widen(dst []float32, src []uint16, d DType) {
+	if c.path == pathGeneric {
+		widen(dst, src, d)
+		return
+	}
+	widenVector(dst, src, d)
 }
 
 // widen converts 16-bit values of type d.
@@ -147,21 +147,26 @@ const transposeBlock = 32
 func transposed[T float32 | uint16](c *CPU, src []T, out, in int) []T {
 	dst := newWeightData[T](len(src))
 	c.pool.split(out, transposeBlock, func(lo, hi int) {
-		done := 0
-		if s, ok := any(src).([]float32); ok && c.path != pathGeneric && hi-lo == transposeBlock {
-			done = transposeColumns(any(dst).([]float32), s, out, in, lo)
-		}
-		for k := done; k < in; k += transposeBlock {
-			end := min(in, k+transposeBlock)
-			for o := lo; o < hi; o++ {
-				row := dst[o*in+k : o*in+end]
-				for i := range row {
-					row[i] = src[(k+i)*out+o]
-				}
-			}
-		}
+		transposeRows(c, dst[lo*in:hi*in], src, out, in, lo, hi)
 	})
 	return dst
+}
+
+// transposeRows writes rows [lo, hi) of the [out, in] form of an [in, out] matrix to dst.
+func transposeRows[T float32 | uint16](c *CPU, dst, src []T, out, in, lo, hi int) {
+	done := 0
+	if s, ok := any(src).([]float32); ok && c.path != pathGeneric && hi-lo == transposeBlock && in > 0 {
+		done = transposeColumns(any(dst).([]float32), s[lo:], out, in)
+	}
+	for k := done; k < in; k += transposeBlock {
+		end := min(in, k+transposeBlock)
+		for o := lo; o < hi; o++ {
+			row := dst[(o-lo)*in+k : (o-lo)*in+end]
+			for i := range row {
+				row[i] = src[(k+i)*out+o]
+			}
+		}
+	}
 }
 
 // rowF32 returns row o of w as float32, in place or widened into buffer [In].
