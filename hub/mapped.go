@@ -21,9 +21,21 @@ type mapped struct {
 func (m *mapped) Drop(data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if slices.ContainsFunc(m.files, func(file []byte) bool { return within(data, file) }) {
+	if m.holds(data) {
 		mmap.Drop(data)
 	}
+}
+
+// Mapped reports whether data lies in a mapped file. Others are in memory as a whole until they are released.
+func (m *mapped) Mapped(data []byte) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.holds(data)
+}
+
+// holds is Mapped for who holds the lock.
+func (m *mapped) holds(data []byte) bool {
+	return slices.ContainsFunc(m.files, func(file []byte) bool { return within(data, file) })
 }
 
 // within reports whether part lies in the memory of whole.

@@ -70,6 +70,10 @@ type Options struct {
 	// DType is the storage type of the weights: "auto" (as stored), "float32", "bfloat16" or
 	// "float16". Arithmetic is float32 with every one of them.
 	DType string
+	// Int8 rounds matrices that rows are multiplied with to int8, with a scale for each of their
+	// rows. Embeddings and routers keep the type that DType says, and MXFP4 stays packed. A tied
+	// output matrix becomes one of its own.
+	Int8 bool
 	// Borrow allows weights to stay in mapped files; the files then stay open until Close.
 	Borrow bool
 	// ExpertBytes is the memory for experts widened from MXFP4; 0 takes a gibibyte. Those in
@@ -108,6 +112,9 @@ type Estimate struct {
 	// PackedBytes is the part of WeightBytes that keeps its size whatever type is asked for:
 	// experts in MXFP4.
 	PackedBytes int64
+	// Int8Bytes is the memory of what Options.Int8 rounds, KeptBytes that of the matrices which
+	// it leaves as they are stored.
+	Int8Bytes, KeptBytes int64
 	CacheSize
 }
 
@@ -119,6 +126,15 @@ func (e Estimate) WeightBytesAs(dtype string) int64 {
 		return e.WeightBytes
 	}
 	return e.PackedBytes + (e.WeightBytes-e.PackedBytes)/int64(stored.Size())*int64(wanted.Size())
+}
+
+// Int8WeightBytes is WeightBytesAs with Options.Int8, 0 when it is unknown.
+func (e Estimate) Int8WeightBytes(dtype string) int64 {
+	if e.WeightBytes == 0 {
+		return 0
+	}
+	kept := Estimate{StoredDType: e.StoredDType, WeightBytes: e.KeptBytes}
+	return e.PackedBytes + e.Int8Bytes + kept.WeightBytesAs(dtype)
 }
 
 // Plan says which files Load would read from a repository and fails early on an

@@ -234,7 +234,8 @@ type linear struct {
 	out, in    int
 	bias       bool
 	transposed bool // stored [in, out]
-	exact      bool // its inputs are never rounded: a choice rests on its products
+	exact      bool // neither it nor its inputs are ever rounded: a choice rests on its products
+	lookedUp   bool // its rows are embeddings; nothing is multiplied with it
 
 	weight  *kernels.Weight
 	biasRow kernels.Buffer

@@ -12,6 +12,7 @@ type binder struct {
 	*weights.Binding
 	device  kernels.Device
 	convert *kernels.DType // nil keeps the stored type
+	int8    bool           // of what rows are multiplied with
 	experts *expertCache   // for experts that stay packed
 	borrow  bool
 	prefix  string
@@ -27,12 +28,7 @@ type binder struct {
 func (a *architecture) bind(b *binder) error {
 	b.prefix = b.Prefix(a.embedding.tokens.name+".weight", a.prefixes...)
 	for i := range a.blocks {
-		e := a.blocks[i].anyExperts()
-		if e == nil {
-			continue
-		}
-		e.router.exact = true
-		if e.stacked != nil && e.stacked.optional && !b.Has(b.prefix+e.stacked.gateUp) {
+		if e := a.blocks[i].anyExperts(); e != nil && e.stacked != nil && e.stacked.optional && !b.Has(b.prefix+e.stacked.gateUp) {
 			e.stacked = nil
 		}
 	}
@@ -142,6 +138,9 @@ func (b *binder) head(a *architecture) {
 		b.Ignore(name + ".weight")
 	}
 	a.head.output = a.embedding.tokens
+	if b.int8 {
+		a.head.output = b.int8Head(a)
+	}
 }
 
 // linear loads a matrix and its bias. order, when not nil, lists which rows go where:
@@ -179,8 +178,8 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 		matrix.Out = len(order)
 	}
 	matrix.MayRound = !l.exact
-	if b.convert != nil && *b.convert != matrix.DType {
-		matrix.Convert = b.convert
+	if wanted := b.storage(l); wanted != nil && *wanted != matrix.DType {
+		matrix.Convert = wanted
 	}
 	l.weight, err = b.device.LoadWeight(matrix)
 	if err != nil {

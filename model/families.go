@@ -89,6 +89,7 @@ func describe(c *config) (*architecture, error) {
 		return nil, err
 	}
 	a.family = families[index].types[0]
+	a.mark()
 	return a, a.checkShape()
 }
 

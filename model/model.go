@@ -60,6 +60,7 @@ func (a *architecture) estimate(e *Estimate, stored string, packed bool) {
 			stacked = 0
 		}
 		e.WeightBytes = e.PackedBytes + (plain+stacked)*int64(storage.Size())
+		a.estimateInt8(e, storage, packed)
 	}
 	e.CacheSize = a.cacheSize()
 }
@@ -70,32 +71,44 @@ const mostElements = 1 << 56
 // matrixElements counts the elements of all matrices, those of stacked experts apart;
 // vectors do not matter beside them.
 func (a *architecture) matrixElements() (plain, stacked int64) {
-	add := func(total *int64, parts ...*linear) {
+	a.eachMatrix(func(l *linear, isStacked bool) {
+		total := &plain
+		if isStacked {
+			total = &stacked
+		}
+		*total = min(*total+int64(l.out)*int64(l.in), mostElements)
+	})
+	return plain, stacked
+}
+
+// eachMatrix visits every matrix of the files once; stacked tells those of experts that lie
+// in one tensor.
+func (a *architecture) eachMatrix(visit func(l *linear, stacked bool)) {
+	some := func(stacked bool, parts ...*linear) {
 		for _, l := range parts {
-			*total = min(*total+int64(l.out)*int64(l.in), mostElements)
+			visit(l, stacked)
 		}
 	}
-	a.eachLinear(func(l *linear) { add(&plain, l) })
+	a.eachLinear(func(l *linear) { visit(l, false) })
 	for i := range a.blocks {
 		if fused := a.blocks[i].attention.fused; fused != nil {
-			add(&plain, fused)
+			some(false, fused)
 		}
 		if gated := a.blocks[i].attention.queryGate; gated != nil {
-			add(&plain, gated)
+			some(false, gated)
 		}
 		if recurrent := a.blocks[i].recurrent; recurrent != nil && recurrent.fusedGate != "" {
-			add(&plain, recurrent.mixed, recurrent.gate, recurrent.beta, recurrent.decay)
+			some(false, recurrent.mixed, recurrent.gate, recurrent.beta, recurrent.decay)
 		}
 		if e := a.blocks[i].anyExperts(); e != nil && e.stacked != nil {
 			for j := range e.each {
-				add(&stacked, e.each[j].gate, e.each[j].up, e.each[j].down)
+				some(true, e.each[j].gate, e.each[j].up, e.each[j].down)
 			}
 		}
 	}
 	if !a.head.tied {
-		add(&plain, a.head.output)
+		some(false, a.head.output)
 	}
-	return plain, stacked
 }
 
 func load(ctx context.Context, files weights.Files, options Options) (*Model, error) {
@@ -122,6 +135,10 @@ func load(ctx context.Context, files weights.Files, options Options) (*Model, er
 	store, err := weights.OpenStore(ctx, files)
 	if err != nil {
 		return nil, err
+	}
+	if b.int8 = options.Int8; b.int8 && !store.Mapped() {
+		options.Borrow = false // the file in memory is larger than what would stay in it
+		b.borrow = false
 	}
 	b.Binding = store.Bind(a.ignored...)
 	if err := a.bind(b); err != nil {

@@ -16,5 +16,9 @@ type Files interface {
 }
 
 // Dropper is what Files may be besides. Drop says that data, a part of what Read gave, will
-// hardly be read again, so that its pages need not stay in memory.
-type Dropper interface{ Drop(data []byte) }
+// hardly be read again, so that its pages need not stay in memory. Mapped reports whether data
+// lies in a mapped file, whose pages take memory only as far as they are read.
+type Dropper interface {
+	Drop(data []byte)
+	Mapped(data []byte) bool
+}

@@ -130,6 +130,15 @@ func (s *Store) Close() {
 	s.releases = nil
 }
 
+// Mapped reports whether every tensor lies in a mapped file.
+func (s *Store) Mapped() bool {
+	dropper, ok := s.files.(Dropper)
+	for _, tensor := range s.tensors {
+		ok = ok && (len(tensor.Data) == 0 || dropper.Mapped(tensor.Data))
+	}
+	return ok
+}
+
 // Drop says that a tensor was copied and will hardly be read again.
 func (s *Store) Drop(t Tensor) {
 	if dropper, ok := s.files.(Dropper); ok {
