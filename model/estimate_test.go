@@ -28,7 +28,7 @@ func TestEstimateOfACache(t *testing.T) {
 }
 
 // TestGoldenEstimates compares the plan of every checkpoint with what its load takes, in
-// every storage type.
+// every storage type and as int8.
 func TestGoldenEstimates(t *testing.T) {
 	configs, err := filepath.Glob(filepath.Join(golden.Dir(t, "models"), "*", "*", "config.json"))
 	if err != nil || len(configs) == 0 {
@@ -58,6 +58,15 @@ func TestGoldenEstimates(t *testing.T) {
 			}
 			if got, want := estimate.WeightBytesAs(dtype), m.Info().WeightBytes-vectors; got != want {
 				t.Errorf("%s as %s: planned %d bytes, loaded %d", folder, dtype, got, want)
+			}
+			parameters := m.Info().ParameterCount
+			m.Close()
+			m, err = Load(context.Background(), dirFiles(folder), Options{Device: device, DType: dtype, Int8: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := estimate.Int8WeightBytes(dtype), m.Info().WeightBytes-vectors; got != want || m.Info().ParameterCount != parameters {
+				t.Errorf("%s as int8 and %s: planned %d bytes, loaded %d, %d parameters", folder, dtype, got, want, m.Info().ParameterCount)
 			}
 			m.Close()
 		}

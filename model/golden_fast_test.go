@@ -64,8 +64,8 @@ func (c *checkpoint) noise() (floor float64) {
 	return floor
 }
 
-// fastError gathers what rounding does to one family.
-type fastError struct {
+// roundingError gathers what rounding does to one family.
+type roundingError struct {
 	worst, bound, sum float64 // row errors of residuals and logits
 	rows, left        int     // left: rows behind one that chose other experts
 	same, choices     int     // likeliest tokens
@@ -74,9 +74,18 @@ type fastError struct {
 // TestFastOfEveryFamily compares fast products with exact ones on the weights of every
 // checkpoint as bfloat16. Exact products are held to the recorded values by TestGoldenModels.
 func TestFastOfEveryFamily(t *testing.T) {
-	fast, exact := fastDevice(t), cpu(t)
+	exact := Options{Device: cpu(t), DType: "bfloat16", Borrow: true}
+	fast := exact
+	fast.Device = fastDevice(t)
+	measureFamilies(t, fastBound, fast, exact)
+}
+
+// measureFamilies compares two ways to load every checkpoint, of which the second is exact.
+// bound is how much worse the first may be than float32 is.
+func measureFamilies(t *testing.T, bound float64, rounded, exact Options) map[string]*roundingError {
+	t.Helper()
 	folders, _ := filepath.Glob(filepath.Join(golden.Dir(t, "models"), "*", "*", "config.json"))
-	families := map[string]*fastError{}
+	families := map[string]*roundingError{}
 	for _, path := range folders {
 		folder := filepath.Dir(path)
 		family := filepath.Base(filepath.Dir(folder))
@@ -84,9 +93,9 @@ func TestFastOfEveryFamily(t *testing.T) {
 			continue
 		}
 		if families[family] == nil {
-			families[family] = &fastError{}
+			families[family] = &roundingError{}
 		}
-		t.Run(family+"/"+filepath.Base(folder), func(t *testing.T) { families[family].measure(t, folder, fast, exact) })
+		t.Run(family+"/"+filepath.Base(folder), func(t *testing.T) { families[family].measure(t, folder, bound, [2]Options{rounded, exact}) })
 	}
 	names := make([]string, 0, len(families))
 	for name := range families {
@@ -98,16 +107,16 @@ func TestFastOfEveryFamily(t *testing.T) {
 		t.Logf("%-12s mean %.4f, worst %.3f of %.3f; likeliest token the same in %d of %d rows; %d rows left out", name,
 			f.sum/float64(f.rows), f.worst, f.bound, f.same, f.choices, f.left)
 	}
+	return families
 }
 
-func (f *fastError) measure(t *testing.T, folder string, fast, exact *kernels.CPU) {
+func (f *roundingError) measure(t *testing.T, folder string, factor float64, ways [2]Options) {
 	c := &checkpoint{t: t}
 	golden.ReadJSON(t, filepath.Join(folder, "expected.json"), &c.expected)
-	bound := fastBound * c.noise()
-	devices, runs := []*kernels.CPU{fast, exact}, [2]*Sequence{}
+	bound, runs, device := factor*c.noise(), [2]*Sequence{}, ways[1].Device
 	for _, s := range c.expected.Sequences {
-		for i, device := range devices {
-			m, err := Load(context.Background(), dirFiles(folder), Options{Device: device, DType: "bfloat16", Borrow: true})
+		for i, options := range ways {
+			m, err := Load(context.Background(), dirFiles(folder), options)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,14 +127,14 @@ func (f *fastError) measure(t *testing.T, folder string, fast, exact *kernels.CP
 			}
 			m.Close()
 		}
-		same := sameRoute(fast, runs)
+		same := sameRoute(device, runs)
 		f.left += len(s.IDs) - same
 		for i, tap := range runs[0].Taps {
 			if tap.Point == ResidPost {
-				f.compare(t, fmt.Sprint(s.Name, " ", tap.Address), bound, same, tap.Out.Width, valuesOf(fast, tap.Out), valuesOf(exact, runs[1].Taps[i].Out))
+				f.compare(t, fmt.Sprint(s.Name, " ", tap.Address), bound, same, tap.Out.Width, valuesOf(device, tap.Out), valuesOf(device, runs[1].Taps[i].Out))
 			}
 		}
-		got, want, width := valuesOf(fast, runs[0].Logits), valuesOf(exact, runs[1].Logits), runs[0].Logits.Width
+		got, want, width := valuesOf(device, runs[0].Logits), valuesOf(device, runs[1].Logits), runs[0].Logits.Width
 		f.compare(t, s.Name+" logits", bound, same, width, got, want)
 		for ; len(got) > 0; got, want = got[width:], want[width:] {
 			f.choices++
@@ -182,7 +191,7 @@ func sameRoute(device kernels.Device, runs [2]*Sequence) int {
 }
 
 // compare takes the first rows of two results.
-func (f *fastError) compare(t *testing.T, what string, bound float64, rows, width int, got, want []float32) {
+func (f *roundingError) compare(t *testing.T, what string, bound float64, rows, width int, got, want []float32) {
 	t.Helper()
 	for row := range rows {
 		distance := rowError(got[row*width:(row+1)*width], want[row*width:(row+1)*width], 0)
