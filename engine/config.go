@@ -40,8 +40,10 @@ type Config struct {
 	Jacobian *JacobianConfig
 
 	ModelDType string // "auto", "float32", "bfloat16" or "float16"; default auto
-	SAEDType   string // "float32", "bfloat16" or "float16"; default float32
-	Borrow     bool   // weights may stay in mapped files
+	// Int8Weights rounds the model's matrices to int8, but for embeddings, routers and MXFP4.
+	Int8Weights bool
+	SAEDType    string // "float32", "bfloat16" or "float16"; default float32
+	Borrow      bool   // weights may stay in mapped files
 
 	TokenLimit     int           // tokens of an activation request; default 200
 	LensTokenLimit int           // tokens of a lens request; default 1024
@@ -97,6 +99,7 @@ const (
 	autoDType          = "auto"
 	defaultSAEType     = "float32"
 	halfDType          = "bfloat16" // the storage type of two bytes that loses least
+	int8DType          = "int8"     // what is said of a model with Int8Weights
 )
 
 // withDefaults fills in what the operator left open and caps the token limits.

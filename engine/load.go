@@ -155,7 +155,7 @@ func (e *Engine) fetch(ctx context.Context, files hub.Snapshot) (need Requiremen
 		return need, err
 	}
 	e.config.Logger.Info("loading model", "model", e.modelName(), "family", need.Family,
-		"download", hub.BytesText(need.DownloadBytes), "memory", hub.BytesText(need.WeightBytes))
+		"dtype", need.DType, "download", hub.BytesText(need.DownloadBytes), "memory", hub.BytesText(need.WeightBytes))
 	if err := need.Fits(); err != nil {
 		return need, err
 	}
@@ -180,7 +180,8 @@ func (e *Engine) read(ctx context.Context, w *world, files hub.Snapshot, need Re
 	})
 	both.Go(func() {
 		defer e.phase("weights")()
-		w.model, modelErr = model.Load(ctx, files, model.Options{Device: e.config.Device, DType: e.config.ModelDType, Borrow: e.config.Borrow,
+		w.model, modelErr = model.Load(ctx, files, model.Options{Device: e.config.Device, DType: e.config.ModelDType,
+			Int8: e.config.Int8Weights, Borrow: e.config.Borrow,
 			ExpertBytes: need.expertBytes()})
 	})
 	both.Wait()
@@ -191,7 +192,7 @@ func (e *Engine) read(ctx context.Context, w *world, files hub.Snapshot, need Re
 		w.closers = append(w.closers, w.model.Close)
 		w.info = w.model.Info()
 		w.tokenLimit = e.limitTo(w.info.MaxPositions)
-		w.dtype = resolveDType(e.config.ModelDType, w.info.StoredDType)
+		w.dtype = e.config.dtypeOf(w.info.StoredDType)
 	}
 	if modelErr != nil {
 		return modelErr
@@ -208,12 +209,15 @@ func (e *Engine) limitTo(positions int) int {
 	return positions
 }
 
-// resolveDType replaces "auto" by the type the checkpoint is stored in.
-func resolveDType(configured, stored string) string {
-	if configured == autoDType {
+// dtypeOf is the storage type of the weights of a checkpoint that is stored in the given type.
+func (c *Config) dtypeOf(stored string) string {
+	switch {
+	case c.Int8Weights:
+		return int8DType
+	case c.ModelDType == autoDType:
 		return stored
 	}
-	return configured
+	return c.ModelDType
 }
 
 // offerSources finds out which sources requests may name and makes room for them.

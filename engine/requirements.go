@@ -20,12 +20,14 @@ type Requirements struct {
 	Family string
 	Files  []string // of the model, to be made local
 	// DownloadBytes is what of them is not cached yet; WeightBytes the memory of the weights
-	// as DType, which is the configured type with "auto" resolved, "" when it is unknown.
+	// as DType, which is the configured type with "auto" resolved or "int8", "" when it is unknown.
 	DownloadBytes, WeightBytes int64
 	DType                      string
 	// HalfBytes is the memory of the weights as bfloat16, 0 when that is not less. PackedBytes
 	// is the part of WeightBytes that are experts in MXFP4, of which a few are widened.
 	HalfBytes, PackedBytes int64
+	// Int8Bytes is the memory of the weights rounded to int8, 0 when that is not less.
+	Int8Bytes int64
 	// TokenBytes is the memory of the keys and values of a token, FixedBytes that of each
 	// sequence besides. ThousandBytes is what a sequence of 1000 tokens takes, which is less
 	// than their sum where layers keep no more than a window.
@@ -87,12 +89,7 @@ func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements,
 	}
 	need.Family, need.Files, need.TokenBytes, need.FixedBytes = plan.Family, plan.Files, plan.TokenBytes, plan.FixedBytes
 	need.ThousandBytes = plan.Bytes(1000, prefillRows)
-	need.WeightBytes, need.PackedBytes = plan.WeightBytesAs(e.config.ModelDType), plan.PackedBytes
-	if need.DType = resolveDType(e.config.ModelDType, plan.StoredDType); need.DType != halfDType && plan.StoredDType != "" {
-		if half := plan.WeightBytesAs(halfDType); half < need.WeightBytes {
-			need.HalfBytes = half
-		}
-	}
+	need.weigh(&e.config, plan)
 	for _, file := range wantedOf(tokenizerFiles(new(tokenizer.Files)), files.Has) {
 		need.Files = append(need.Files, file.path)
 	}
@@ -102,6 +99,23 @@ func (e *Engine) require(ctx context.Context, files hub.Snapshot) (Requirements,
 		need.WeightBytes = total
 	}
 	return need, nil
+}
+
+// weigh fills in the memory of the weights as they are configured, and of other ways to
+// keep them that take less.
+func (r *Requirements) weigh(c *Config, plan model.Estimate) {
+	r.DType, r.PackedBytes = c.dtypeOf(plan.StoredDType), plan.PackedBytes
+	if c.Int8Weights {
+		r.WeightBytes = plan.Int8WeightBytes(c.ModelDType)
+		return
+	}
+	r.WeightBytes = plan.WeightBytesAs(c.ModelDType)
+	if half := plan.WeightBytesAs(halfDType); r.DType != halfDType && plan.StoredDType != "" && half < r.WeightBytes {
+		r.HalfBytes = half
+	}
+	if int8 := plan.Int8WeightBytes(c.ModelDType); int8 < r.WeightBytes {
+		r.Int8Bytes = int8
+	}
 }
 
 // eachSource visits the repository and the files of the first configured sources.
@@ -134,6 +148,9 @@ func (r Requirements) Fits() error {
 		return nil
 	}
 	remedy := "choose a smaller model or give the process more memory"
+	if r.Int8Fits() {
+		remedy = fmt.Sprintf("set NPINF_WEIGHTS=int8 (--weights int8), which rounds them to %s, ", hub.BytesText(r.Int8Bytes)) + remedy
+	}
 	if r.HalfFits() {
 		remedy = fmt.Sprintf("set MODEL_DTYPE=bfloat16, with which they take %s, ", hub.BytesText(r.HalfBytes)) + remedy
 	}
@@ -144,6 +161,11 @@ func (r Requirements) Fits() error {
 // HalfFits reports whether the weights would fit as bfloat16, and only then.
 func (r Requirements) HalfFits() bool {
 	return r.WeightBytes > r.MemoryBytes && r.HalfBytes > 0 && r.HalfBytes <= r.MemoryBytes
+}
+
+// Int8Fits reports whether the weights would fit as int8 where they do not as they are.
+func (r Requirements) Int8Fits() bool {
+	return r.WeightBytes > r.MemoryBytes && r.Int8Bytes > 0 && r.Int8Bytes <= r.MemoryBytes
 }
 
 // as names the storage type of the weights, if it is known.

@@ -19,8 +19,12 @@ func (e *Engine) Summary() string {
 	if w == nil {
 		return e.modelName() + " (not loaded)"
 	}
+	dtype := w.dtype
+	if dtype == int8DType {
+		dtype = fmt.Sprintf("weights rounded to int8 (stored as %s)", w.info.StoredDType)
+	}
 	return fmt.Sprintf("%s: %s, %d layers, width %d, %s parameters, %s", e.modelName(), w.info.Family, w.info.Layers, w.info.Width,
-		count(w.info.ParameterCount), w.dtype)
+		count(w.info.ParameterCount), dtype)
 }
 
 // count writes a large number the way models are named, as in 124 M.

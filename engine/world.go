@@ -33,7 +33,7 @@ type world struct {
 	texts          *lens.Vocabulary
 	vocabularyOnce sync.Once
 	tokenLimit     int
-	dtype          string // of the weights as configured, "auto" resolved
+	dtype          string // of the weights as configured, "auto" resolved; "int8" when they are rounded
 	saeDType       string
 	provenance     Provenance
 	hub            Opener

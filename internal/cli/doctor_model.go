@@ -16,6 +16,7 @@ type modelReport struct {
 	WeightBytes   int64  `json:"weight_bytes"`
 	PackedBytes   int64  `json:"packed_expert_bytes,omitempty"`
 	HalfBytes     int64  `json:"weight_bytes_as_bfloat16,omitempty"`
+	Int8Bytes     int64  `json:"weight_bytes_as_int8,omitempty"`
 	TokenBytes    int64  `json:"kv_bytes_per_token"`
 	SequenceBytes int64  `json:"state_bytes_per_sequence,omitempty"`
 	ThousandBytes int64  `json:"kv_bytes_for_1000_tokens"`
@@ -38,7 +39,7 @@ func (st *station) examineModel(ctx context.Context) (r *modelReport, text, prob
 		problem = err.Error()
 	}
 	r = &modelReport{
-		Family: need.Family, DType: need.DType, WeightBytes: need.WeightBytes, PackedBytes: need.PackedBytes, HalfBytes: need.HalfBytes,
+		Family: need.Family, DType: need.DType, WeightBytes: need.WeightBytes, PackedBytes: need.PackedBytes, HalfBytes: need.HalfBytes, Int8Bytes: need.Int8Bytes,
 		TokenBytes: need.TokenBytes, SequenceBytes: need.FixedBytes, ThousandBytes: need.ThousandBytes,
 		Sources: need.Sources, SourceBytes: need.SourceBytes,
 		DownloadBytes: need.DownloadBytes + need.SourceDownloadBytes, LeftBytes: need.Left(), Fits: problem == "", SourcesThatFit: need.Sources,
@@ -85,6 +86,9 @@ func (r *modelReport) verdict() string {
 			r.SourcesThatFit, r.Sources, max(r.SourcesThatFit, 1))
 		if r.HalfBytes > 0 {
 			text += fmt.Sprintf(", or --model-dtype bfloat16, with which the weights take %s", hub.BytesText(r.HalfBytes))
+		}
+		if r.Int8Bytes > 0 {
+			text += fmt.Sprintf(", or --weights int8, with which they are rounded to %s", hub.BytesText(r.Int8Bytes))
 		}
 	}
 	return text

@@ -206,6 +206,7 @@ func sourceFlags(f *flagSet, s *settings.Settings) {
 	f.Var(textsFlag{&s.SAEFolders}, "sae", "serve the sources of this `PLACE` under their own ids: a folder, or hf:owner/repo[/path][@revision]; repeatable")
 	f.BoolFunc("no-saes", "serve no sources", func(string) error { s.SAESets = settings.List{}; return nil })
 	f.StringVar(&s.ModelDType, "model-dtype", s.ModelDType, "storage `TYPE` of the weights: auto, float32, bfloat16, float16")
+	f.StringVar(&s.Weights, "weights", s.Weights, "`KIND` of weights: stored, or int8 (rounded to a byte each: less memory, less exact)")
 	f.StringVar(&s.SAEDType, "sae-dtype", s.SAEDType, "storage `TYPE` of the sources: float32, bfloat16, float16")
 	f.StringVar(&s.OverrideModelID, "override-model-id", s.OverrideModelID, "take the weights from this `MODEL`, the sources from the other")
 	f.StringVar(&s.CustomHFModelID, "custom-hf-model-id", s.CustomHFModelID, "Hugging Face `MODEL` to use instead of MODEL")

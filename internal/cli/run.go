@@ -177,7 +177,7 @@ func (st *station) sentry(e *engine.Engine) server.Sentry {
 		StartArguments: map[string]any{
 			"host": s.Host, "port": s.Port, "model_id": s.ModelID, "override_model_id": s.OverrideModelID, "custom_hf_model_id": s.CustomHFModelID,
 			"sae_sets": s.Sets(), "include_sae": []string(s.IncludeSAE), "exclude_sae": []string(s.ExcludeSAE), "model_dtype": s.ModelDType,
-			"sae_dtype": s.SAEDType, "token_limit": s.TokenLimit, "lens_token_limit": s.LensTokenLimit, "max_loaded_saes": s.MaxLoadedSAEs,
+			"weights": s.Weights, "sae_dtype": s.SAEDType, "token_limit": s.TokenLimit, "lens_token_limit": s.LensTokenLimit, "max_loaded_saes": s.MaxLoadedSAEs,
 			"neuronpedia_model_id": s.NeuronpediaModelID, "jlens_skip": bool(s.LensSkip), "jlens_source": s.LensSource, "jlens_hf_repo": s.LensRepo,
 			"jlens_hf_path": s.LensPath, "jlens_dataset": s.LensDataset,
 		},

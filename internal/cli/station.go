@@ -140,7 +140,7 @@ func (st *station) engineConfig() (engine.Config, error) {
 		ModelID: s.ModelID, OverrideModelID: s.OverrideModelID, CustomModelID: s.CustomHFModelID,
 		SourceSets: s.Sets(), Include: s.IncludeSAE, Exclude: s.ExcludeSAE, SourceFolders: s.SAEFolders,
 		AnySource: s.AnySource, MaxLoadedSAEs: s.MaxLoadedSAEs, PersonaDir: s.PersonaDir,
-		ModelDType: s.ModelDType, SAEDType: s.SAEDType, Borrow: s.LoadMode == "mmap",
+		ModelDType: s.ModelDType, Int8Weights: s.Weights == "int8", SAEDType: s.SAEDType, Borrow: s.LoadMode == "mmap",
 		TokenLimit: s.TokenLimit, LensTokenLimit: s.LensTokenLimit, MaxTokens: s.MaxTokens,
 		MaxConcurrent: s.MaxConcurrent, RequestTimeout: time.Duration(s.RequestTimeout),
 		Device: st.device, Hub: st.hub, Registry: st.registry, Logger: st.logger,

@@ -82,6 +82,7 @@ func (s *Settings) Validate() error {
 	}{
 		{"MODEL_DTYPE", s.ModelDType, []string{"auto", "float32", "bfloat16", "float16"}},
 		{"SAE_DTYPE", s.SAEDType, []string{"float32", "bfloat16", "float16"}},
+		{"NPINF_WEIGHTS", s.Weights, []string{"stored", "int8"}},
 		{"NPINF_CPU", s.CPU, []string{"", "generic", "avx2", "avx512"}},
 		{"LISTEN", s.Listen, []string{"early", "ready"}},
 		{"RESPONSE_CASE", s.ResponseCase, []string{"camel", "snake"}},

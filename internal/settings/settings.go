@@ -29,7 +29,9 @@ type Settings struct {
 
 	ModelDType string `env:"MODEL_DTYPE" envDefault:"auto"`
 	SAEDType   string `env:"SAE_DTYPE" envDefault:"float32"`
-	Device     string `env:"DEVICE"`
+	// Weights is "stored" or "int8" (the model's matrices rounded to a byte per weight).
+	Weights string `env:"NPINF_WEIGHTS" envDefault:"stored"`
+	Device  string `env:"DEVICE"`
 
 	TokenLimit     int     `env:"TOKEN_LIMIT" envDefault:"200"`
 	LensTokenLimit int     `env:"LENS_TOKEN_LIMIT" envDefault:"1024"`
