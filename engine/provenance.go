@@ -65,7 +65,11 @@ func (e *Engine) origins(w *world, files hub.Snapshot) {
 	if cpu, ok := w.device.(processor); ok {
 		p.CPUPath, p.Threads = cpu.Path(), cpu.Threads()
 		if cpu.FastBF16() && !w.info.RoundsInputs {
-			e.config.Logger.Warn("fast bf16 products have no effect: the model has no bfloat16 weights; set MODEL_DTYPE=bfloat16 to store them so", "dtype", w.dtype)
+			remedy := "set MODEL_DTYPE=bfloat16 to store them so"
+			if w.dtype == int8DType {
+				remedy = "leave out NPINF_WEIGHTS=int8"
+			}
+			e.config.Logger.Warn("fast bf16 products have no effect: the model has no bfloat16 weights; "+remedy, "dtype", w.dtype)
 		}
 	}
 	if w.info.RoundsInputs {

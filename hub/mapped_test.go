@@ -19,7 +19,10 @@ func TestDropKeepsContents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dropper := snapshot.(interface{ Drop(data []byte) })
+	dropper := snapshot.(interface {
+		Drop(data []byte)
+		Mapped(data []byte) bool
+	})
 	data, release, err := snapshot.Read(context.Background(), "weights")
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +34,9 @@ func TestDropKeepsContents(t *testing.T) {
 		t.Error("a dropped file reads differently")
 	}
 	own := bytes.Clone(content)
+	if !dropper.Mapped(data[5:]) || dropper.Mapped(own) || dropper.Mapped(nil) {
+		t.Error("it is not told what is mapped")
+	}
 	dropper.Drop(own)
 	if !bytes.Equal(own, content) {
 		t.Error("memory of somebody else was dropped")

@@ -105,6 +105,19 @@ func TestFastDecodingAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestInt8DecodingAllocatesNothing is the same with int8 weights.
+func TestInt8DecodingAllocatesNothing(t *testing.T) {
+	device := cpu(t)
+	m, err := Load(t.Context(), smallModel(t, smallLlama), Options{Device: device, Int8: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if n := allocationsPerToken(t, m, device); n > 0 {
+		t.Errorf("%g allocations per token", n)
+	}
+}
+
 func allocationsPerToken(t *testing.T, m *Model, device kernels.Device) float64 {
 	t.Helper()
 	cache := m.NewCache(0)
