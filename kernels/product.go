@@ -25,14 +25,18 @@ const (
 	inlineProduct = 64 << 10
 )
 
-// chunkFor returns the outputs per chunk of a product: a multiple of every kernel's tile.
+// chunkFor returns the outputs per chunk of a product: a multiple of every kernel's tile
+// where there are panels. Without, every thread gets equally many chunks, and a multiple of
+// the four streams.
 func (c *CPU) chunkFor(p *packedRows, outputs int) int {
 	work := p.x.Rows * p.x.Width * outputs
 	switch {
 	case work < inlineProduct:
 		return outputs
 	case p.panels == nil && c.path != pathGeneric:
-		return min(decodeOutputs, max(outputs/(4*c.pool.threads)/16*16, 16))
+		rounds := max(4, (outputs+decodeOutputs*c.pool.threads-1)/(decodeOutputs*c.pool.threads))
+		chunk := (outputs + rounds*c.pool.threads - 1) / (rounds * c.pool.threads)
+		return max((chunk+3)/4*4, 16)
 	case p.x.Rows*chunkOutputs > maxTileFloats:
 		return chunkOutputs / 2
 	}
@@ -60,7 +64,7 @@ type productPart struct {
 	w       *Weight // nil stands for the identity
 	pairs   bool    // x is rounded to bfloat16, for every part of the task
 	outputs int
-	first   int      // its first chunk
+	first   int      // where its outputs begin among those of all parts
 	store   operands // without consume: dst = product + a, plus dst when add is set
 	add     bool
 }
@@ -76,6 +80,7 @@ func (c *CPU) takeTask() *productTask {
 
 // include adds a product to a task, of the same x as the others and weights of the same type.
 func (t *productTask) include(part productPart) {
+	part.first = t.outputs
 	t.parts[t.count] = part
 	t.outputs += part.outputs
 	t.count++
@@ -110,12 +115,7 @@ func (t *productTask) run(x Buffer) {
 			t.p = c.pack(x, first.w.DType)
 		}
 		t.grain = c.chunkFor(&t.p, t.outputs)
-		chunks := 0
-		for i := range t.parts[:t.count] {
-			t.parts[i].first = chunks
-			chunks += (t.parts[i].outputs + t.grain - 1) / t.grain
-		}
-		c.pool.each(chunks, t.chunk)
+		c.pool.each((t.outputs+t.grain-1)/t.grain, t.chunk)
 		c.buffers.give(t.p.panels)
 		c.Release(t.p.rounded)
 	}
@@ -123,19 +123,24 @@ func (t *productTask) run(x Buffer) {
 	c.tasks.Put(t)
 }
 
-// compute computes the outputs of one chunk.
+// compute computes the outputs of one chunk, which may belong to several products.
 func (t *productTask) compute(chunk int) {
-	i := t.count - 1
-	for t.parts[i].first > chunk {
-		i--
+	s := t.c.takeScratch()
+	defer t.c.giveScratch(s)
+	lo := chunk * t.grain
+	hi := min(lo+t.grain, t.outputs)
+	for i := range t.parts[:t.count] {
+		job := &t.parts[i]
+		if first, end := max(lo, job.first), min(hi, job.first+job.outputs); first < end {
+			t.computeTile(job, s, first-job.first, end-first)
+		}
 	}
-	c, x, job := t.c, t.p.x, &t.parts[i]
-	lo := (chunk - job.first) * t.grain
-	hi := min(lo+t.grain, job.outputs)
-	s := c.takeScratch()
-	defer c.giveScratch(s)
-	part := &s.tile
-	*part = tile{values: part.values, stride: t.p.stride, first: lo, count: hi - lo, rows: x.Rows}
+}
+
+// computeTile computes and uses count outputs of a product from first on.
+func (t *productTask) computeTile(job *productPart, s *scratch, first, count int) {
+	c, x, part := t.c, t.p.x, &s.tile
+	*part = tile{values: part.values, stride: t.p.stride, first: first, count: count, rows: x.Rows}
 	part.values = grown(&part.values, (part.count+tilePadding)*part.stride)
 	switch {
 	case job.w == nil:
