@@ -143,7 +143,7 @@ func (r report) print(out io.Writer, warnings []string) error {
 		line("model", "%s", r.Model)
 	}
 	if r.Requirements != nil {
-		r.Requirements.print(line)
+		r.Requirements.print(line, r.DiskFreeBytes)
 	}
 	for _, w := range warnings {
 		line("note", "%s", w)

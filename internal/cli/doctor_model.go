@@ -51,7 +51,7 @@ func (st *station) examineModel(ctx context.Context) (r *modelReport, text, prob
 }
 
 // print adds the lines about a model to doctor's table.
-func (r *modelReport) print(line func(name, format string, args ...any)) {
+func (r *modelReport) print(line func(name, format string, args ...any), diskFree int64) {
 	packed := ""
 	if r.PackedBytes > 0 {
 		packed = fmt.Sprintf(", of which %s are experts in MXFP4, widened when they are chosen", hub.BytesText(r.PackedBytes))
@@ -68,8 +68,17 @@ func (r *modelReport) print(line func(name, format string, args ...any)) {
 	} else {
 		line("sources", "none configured")
 	}
-	line("download", "%s", hub.BytesText(r.DownloadBytes))
+	line("download", "%s%s", hub.BytesText(r.DownloadBytes), r.diskNote(diskFree))
 	line("fits", "%s", r.verdict())
+}
+
+// diskNote says what happens to a download that the cache's disk has no room for; free is
+// negative where the system does not tell.
+func (r *modelReport) diskNote(free int64) string {
+	if free < 0 || r.DownloadBytes <= free {
+		return ""
+	}
+	return fmt.Sprintf(", more than the %s free for the cache: what finds no room is streamed into memory at every start; free space, or let HF_HOME name another disk", hub.BytesText(free))
 }
 
 // verdict says what fits beside the weights, and what could be done about the rest.
