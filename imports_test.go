@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"model":             {"weights", "kernels"},
 	"sae":               {"weights", "kernels", "internal/suggest"},
 	"weights":           {"kernels"},
-	"kernels":           {},
+	"kernels":           {"internal/mmap"},
 	"tokenizer":         {},
 	"hub":               {"internal/mmap"},
 	"demo":              {},

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,7 +16,8 @@ type admission struct {
 	timeout time.Duration // 0 waits for ever
 	closing chan struct{}
 	once    sync.Once
-	beside  *admission // drained and closed together with this one; nil for none
+	beside  *admission   // drained and closed together with this one; nil for none
+	entered atomic.Int64 // how many were let in or into the queue so far
 }
 
 func newAdmission(slots, queue int, timeout time.Duration) *admission {
@@ -31,6 +33,7 @@ func unavailable(message string) *Error {
 func (a *admission) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case a.queue <- struct{}{}:
+		a.entered.Add(1)
 	default:
 		return nil, unavailable("Too many requests are waiting; try again later")
 	}

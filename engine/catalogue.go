@@ -195,6 +195,15 @@ func idsOf(set sae.Set) []string {
 	return ids
 }
 
+// first lists the ids of the first configured sources, at most so many.
+func (c *catalogue) first(most int) []string {
+	var ids []string
+	for _, set := range c.sets {
+		ids = append(ids, idsOf(set)...)
+	}
+	return ids[:min(most, len(ids))]
+}
+
 // setNames lists the configured sets in order.
 func (c *catalogue) setNames() []string {
 	names := make([]string, len(c.sets))

@@ -91,6 +91,7 @@ const (
 	defaultSlots       = 4
 	defaultGenerations = 32
 	leastCacheBytes    = 256 << 20
+	logitReaders       = 1 // readers of the lens that rank logits at a time; each uses all threads
 	defaultQueue       = 256
 	defaultRetry       = time.Minute
 	retryAfter         = 5 * time.Second

@@ -47,9 +47,10 @@ func (w *world) firing(ctx context.Context, r SourceRequest) ([]SourceResult, er
 // firingFeatures turns the firing features of each row into the positions of each feature:
 // features by first position, then index. first is the position of row 0.
 func firingFeatures(rows [][]kernels.FeatureValue, first int, source string) ([]ActiveFeature, error) {
-	features := []ActiveFeature{}
-	at := map[int]int{}
-	for i, row := range rows {
+	features, at := []ActiveFeature{}, map[int]int{}
+	var counts []int // of positions, so that all of them lie in one piece of memory
+	total := 0
+	for _, row := range rows {
 		slices.SortFunc(row, func(a, b kernels.FeatureValue) int { return cmp.Compare(a.Feature, b.Feature) })
 		for _, f := range row {
 			if !finite([]float32{f.Value}) {
@@ -59,9 +60,20 @@ func firingFeatures(rows [][]kernels.FeatureValue, first int, source string) ([]
 			if !known {
 				n = len(features)
 				at[f.Feature] = n
-				features = append(features, ActiveFeature{Index: f.Feature})
+				features, counts = append(features, ActiveFeature{Index: f.Feature}), append(counts, 0)
 			}
-			features[n].Values = append(features[n].Values, TokenValue{Position: first + i, Value: round(float64(f.Value), firingDecimals)})
+			counts[n]++
+		}
+		total += len(row)
+	}
+	values := make([]TokenValue, total)
+	for n, count := range counts {
+		features[n].Values, values = values[:0:count], values[count:]
+	}
+	for i, row := range rows {
+		for _, f := range row {
+			of := &features[at[f.Feature]]
+			of.Values = append(of.Values, TokenValue{Position: first + i, Value: round(float64(f.Value), firingDecimals)})
 		}
 	}
 	return features, nil

@@ -93,7 +93,7 @@ func (j *lensJob) prepare() error {
 	}
 	j.chooseLayers()
 	j.texts = w.vocabulary()
-	j.reader = &lens.Reader{Device: w.device, Model: w.model, Jacobian: j.jacobian, Top: r.Top}
+	j.reader = &lens.Reader{Device: w.device, Model: w.model, Jacobian: j.jacobian, Top: r.Top, Claim: w.logits.wait}
 	if r.WordsOnly {
 		j.reader.Words = j.texts
 	}

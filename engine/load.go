@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -53,8 +52,7 @@ func (e *Engine) Load(ctx context.Context) error {
 		w, err := e.build(ctx)
 		if err == nil {
 			e.world.Store(w)
-			debug.FreeOSMemory() // files that were read to be converted are as large as the weights
-			e.preload(w)
+			w.background.Go(func() { e.settle(w) })
 			return nil
 		}
 		if hub.KindOf(err) != hub.RateLimited {
@@ -231,31 +229,4 @@ func (e *Engine) offerSources(w *world, locals []LocalSource) (err error) {
 	w.sources = newResidency(life, e.config.MaxLoadedSAEs, w.loadSource,
 		func(l *loaded) { l.source.Close() }, func(l *loaded) int64 { return l.source.Bytes() })
 	return nil
-}
-
-// preload makes the first sources resident in the background, so that the first request
-// does not wait for them. Errors are for the log: the source may never be asked for.
-func (e *Engine) preload(w *world) {
-	if !e.config.Preload {
-		return
-	}
-	w.background.Go(func() {
-		tried, count := 0, 0
-		for _, set := range w.catalogue.sets {
-			for _, id := range idsOf(set) {
-				if tried == e.config.MaxLoadedSAEs || w.sources.life.Err() != nil {
-					return
-				}
-				tried++
-				_, release, err := w.sources.acquire(w.sources.life, id)
-				if err != nil {
-					e.config.Logger.Warn("a source cannot be loaded", "source", id, "because", err)
-					continue
-				}
-				release()
-				count++
-			}
-		}
-		e.config.Logger.Info("sources are loaded", "count", count)
-	})
 }

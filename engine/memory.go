@@ -50,6 +50,11 @@ func (m *memory) claim(ctx context.Context, bytes int64, timeout time.Duration) 
 	return nil, err
 }
 
+// wait is claim without a limit of time.
+func (m *memory) wait(ctx context.Context, bytes int64) (release func(), err error) {
+	return m.claim(ctx, bytes, noTimeout)
+}
+
 // grant serves the line as far as the memory goes. The lock is held.
 func (m *memory) grant() {
 	for len(m.line) > 0 && m.line[0].bytes <= m.free {

@@ -10,6 +10,7 @@ import (
 
 	"npinf/chat"
 	"npinf/kernels"
+	"npinf/lens"
 	"npinf/model"
 )
 
@@ -256,4 +257,5 @@ func (e *Engine) prepareGeneration(w *world) {
 		bytes = max(AvailableMemory()/4, leastCacheBytes)
 	}
 	w.scheduler = newScheduler(w.model, w.device, bytes)
+	w.logits = newMemory(logitReaders * lens.LogitBytes)
 }

@@ -27,6 +27,7 @@ type world struct {
 	convention chat.Convention // of the turns in generated text
 	persona    *persona        // nil where the model has no persona axis
 	scheduler  *scheduler
+	logits     *memory      // of the lens, for all requests together
 	stops      map[int]bool // ids that end a generation
 	jacobian   *jacobianLoad
 	// texts are made by vocabulary.

@@ -3,6 +3,7 @@ package kernels
 import (
 	"math/bits"
 	"sync"
+	"unsafe"
 )
 
 // row returns row r of a CPU buffer.
@@ -14,11 +15,13 @@ func (b Buffer) row(r int) []float32 {
 const maxPooledFloats = 16 << 20
 
 // bufferPool keeps released buffers by size class, so that a forward pass allocates
-// nothing after its first run.
+// nothing after its first run. Large ones lie outside the Go heap: keys, values and logits would
+// let garbage grow as large as they are, and are given back at once when the pool is full.
 type bufferPool struct {
-	mu   sync.Mutex
-	free map[int][][]float32
-	held int
+	mu      sync.Mutex
+	free    map[int][][]float32
+	held    int
+	outside map[*float32]func() // gives back large buffers, by their first element
 }
 
 // classOf rounds n up to a size class: four per power of two.
@@ -36,12 +39,27 @@ func (p *bufferPool) take(n int) []float32 {
 	defer p.mu.Unlock()
 	list := p.free[class]
 	if len(list) == 0 {
-		return make([]float32, n, class)
+		return p.fresh(class)[:n]
 	}
 	s := list[len(list)-1]
 	p.free[class] = list[:len(list)-1]
 	p.held -= class
 	return s[:n]
+}
+
+// fresh makes a buffer. The lock is held.
+func (p *bufferPool) fresh(class int) []float32 {
+	m, err := newMemory[float32](class)
+	if err != nil {
+		panic(err) // as where the Go heap cannot grow
+	}
+	if m.free != nil {
+		if p.outside == nil {
+			p.outside = map[*float32]func(){}
+		}
+		p.outside[unsafe.SliceData(m.values)] = m.free
+	}
+	return m.values
 }
 
 // give keeps s unless it is a part of something or the pool is full.
@@ -53,6 +71,7 @@ func (p *bufferPool) give(s []float32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held+class > maxPooledFloats {
+		p.forget(s)
 		return
 	}
 	if p.free == nil {
@@ -60,6 +79,27 @@ func (p *bufferPool) give(s []float32) {
 	}
 	p.free[class] = append(p.free[class], s)
 	p.held += class
+}
+
+// forget gives back a buffer that is not kept. The lock is held.
+func (p *bufferPool) forget(s []float32) {
+	first := unsafe.SliceData(s)
+	if free := p.outside[first]; free != nil {
+		delete(p.outside, first)
+		free()
+	}
+}
+
+// empty forgets all released buffers.
+func (p *bufferPool) empty() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, list := range p.free {
+		for _, s := range list {
+			p.forget(s)
+		}
+	}
+	p.free, p.held = nil, 0
 }
 
 // pageFloats is half a page: rows of its multiples put a column of rows into one or two sets of the

@@ -57,7 +57,10 @@ func NewCPU(o CPUOptions) (*CPU, error) {
 }
 
 // Close ends the device's worker threads. Nothing may be running on it.
-func (c *CPU) Close() { c.pool.close() }
+func (c *CPU) Close() {
+	c.pool.close()
+	c.buffers.empty()
+}
 
 // Name returns "cpu".
 func (c *CPU) Name() string { return "cpu" }

@@ -44,6 +44,8 @@ type Weight struct {
 	pairs  bool      // Linear rounds what it multiplies with this weight
 	//lint:ignore U1000 set by devices that a build tag adds
 	ptr uintptr
+	// free gives back memory outside the Go heap; nil where the weight has none.
+	free func()
 }
 
 // Bytes returns the size of the weight in device memory.
@@ -221,6 +223,8 @@ type Device interface {
 
 	// LoadWeight places a matrix on the device.
 	LoadWeight(m HostMatrix) (*Weight, error)
+	// Unload gives back the memory of a weight that nobody uses, or will use. Twice is once.
+	Unload(w *Weight)
 	// WeightRows copies rows of w, widened to float32, into dst [len(rows), In].
 	WeightRows(dst Buffer, w *Weight, rows []int)
 

@@ -60,6 +60,11 @@ func (c *CPU) EncodeActive(x Buffer, e *Encoder) [][]FeatureValue {
 	})
 	result := make([][]FeatureValue, x.Rows)
 	for r := range result {
+		count := 0
+		for _, part := range parts.all {
+			count += len((*part)[r])
+		}
+		result[r] = make([]FeatureValue, 0, count)
 		for _, part := range parts.all {
 			result[r] = append(result[r], (*part)[r]...)
 		}

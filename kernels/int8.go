@@ -16,7 +16,11 @@ const smallestScale = 1.1754943508222875e-38
 // largest magnitude / 127, with w ≈ scale·q. No element is off by more than half the scale.
 // The matrix is read where it lies, a few rows at a time, and not kept.
 func (c *CPU) quantized(m HostMatrix) (*Weight, error) {
-	w := &Weight{Out: m.Out, In: m.In, DType: I8, i8: newWeightData[int8](m.Out * m.In), scales: make([]float32, m.Out)}
+	to, err := newMemory[int8](m.Out * m.In)
+	if err != nil {
+		return nil, err
+	}
+	w := &Weight{Out: m.Out, In: m.In, DType: I8, i8: to.values, scales: make([]float32, m.Out), free: to.free}
 	grain := max(convertChunk/max(m.In, 1), 1)
 	file := HostMatrix{Data: m.Data, DType: m.DType, Out: m.Out, In: m.In, Borrow: true}
 	if m.Transposed {
@@ -24,8 +28,10 @@ func (c *CPU) quantized(m HostMatrix) (*Weight, error) {
 	}
 	stored, err := c.LoadWeight(file)
 	if err != nil {
+		to.release()
 		return nil, err
 	}
+	defer c.Unload(stored)
 	c.pool.split(w.Out, grain, func(lo, hi int) {
 		s := c.takeScratch()
 		defer c.giveScratch(s)
@@ -39,6 +45,7 @@ func (c *CPU) quantized(m HostMatrix) (*Weight, error) {
 	})
 	for o, scale := range w.scales {
 		if scale-scale != 0 {
+			to.release()
 			return nil, fmt.Errorf("output %d has a weight that is NaN or infinite, which int8 cannot hold: load it as it is stored, or repair the file", o)
 		}
 	}

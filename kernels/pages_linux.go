@@ -6,27 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	hugePage = 2 << 20
-	// hugeWeight is the size from which a weight asks for huge pages.
-	hugeWeight = 4 << 20
-)
+const hugePage = 2 << 20
 
-// newWeightData allocates n elements that will be written once and read for ever. Large
-// ones ask for huge pages before the first touch: faulting in 4 KiB pages takes longer
-// than filling them.
-func newWeightData[T float32 | uint16 | int8](n int) []T {
-	s := make([]T, n)
-	var element T
-	size := n * int(unsafe.Sizeof(element))
-	if size < hugeWeight {
-		return s
+// adviseHuge asks for huge pages: faulting in 4 KiB pages takes longer than filling them. It is
+// only advice: without it everything works, a little slower.
+func adviseHuge(data []byte) {
+	skip := int(-uintptr(unsafe.Pointer(&data[0])) & (hugePage - 1))
+	if whole := (len(data) - skip) / hugePage * hugePage; whole > 0 {
+		_ = unix.Madvise(data[skip:skip+whole], unix.MADV_HUGEPAGE)
 	}
-	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), size)
-	skip := int(-uintptr(unsafe.Pointer(&s[0])) & (hugePage - 1))
-	if whole := (size - skip) / hugePage * hugePage; whole > 0 {
-		// Only advice: without it everything works, a little slower.
-		_ = unix.Madvise(bytes[skip:skip+whole], unix.MADV_HUGEPAGE)
-	}
-	return s
 }

@@ -28,97 +28,125 @@ func (c *CPU) LoadWeight(m HostMatrix) (*Weight, error) {
 		w.DType = *m.Convert
 	}
 	w.pairs = c.fastBF16 && m.MayRound && w.DType == BF16 && w.In > 0
+	var err error
 	if m.DType == F32 {
-		f32, own := hostFloats(m.Data)
-		if m.Transposed {
-			f32, own = transposed(c, f32, m.Out, m.In), true
-		}
-		c.placeF32(w, f32, own || m.Borrow)
-		return w, nil
+		err = placeFrom(c, w, m, c.placeF32)
+	} else {
+		err = placeFrom(c, w, m, func(w *Weight, from memory[uint16], keep bool) error { return c.placeHalves(w, from, m.DType, keep) })
 	}
-	u16, own := hostHalves(m.Data)
-	if m.Transposed {
-		u16, own = transposed(c, u16, m.Out, m.In), true
+	if err != nil {
+		return nil, err
 	}
-	c.placeHalves(w, u16, m.DType, own || m.Borrow)
 	return w, nil
 }
 
-// hostFloats reads little-endian float32s, in place where the machine allows it; own
-// says that the result is a copy.
-func hostFloats(data []byte) (values []float32, own bool) {
-	n := len(data) / 4
-	if n == 0 {
-		return []float32{}, true
+// placeFrom reads a matrix, transposes it if need be and hands it to place, which may keep it
+// when it is a copy or may be borrowed.
+func placeFrom[T float32 | uint16](c *CPU, w *Weight, m HostMatrix, place func(w *Weight, from memory[T], keep bool) error) error {
+	from, own, err := hostValues[T](m.Data)
+	if err != nil {
+		return err
 	}
-	if p := unsafe.Pointer(unsafe.SliceData(data)); littleEndian && uintptr(p)%4 == 0 {
-		return unsafe.Slice((*float32)(p), n), false
+	if m.Transposed {
+		stored := from
+		from, err = transposed(c, stored.values, m.Out, m.In)
+		stored.release()
+		if err != nil {
+			return err
+		}
 	}
-	values = make([]float32, n)
-	if littleEndian {
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), len(data)), data)
-		return values, true
-	}
-	if _, err := binary.Decode(data, binary.LittleEndian, values); err != nil {
-		panic(err) // the lengths agree
-	}
-	return values, true
+	return place(w, from, own || m.Transposed || m.Borrow)
 }
 
-// hostHalves is hostFloats for 16-bit numbers.
-func hostHalves(data []byte) (values []uint16, own bool) {
-	n := len(data) / 2
+// Unload gives back the memory of a weight that nobody uses, or will use. Twice is once.
+func (c *CPU) Unload(w *Weight) {
+	free := w.free
+	w.f32, w.u16, w.i8, w.scales, w.free = nil, nil, nil, nil, nil
+	if free != nil {
+		free()
+	}
+}
+
+// hostValues reads little-endian numbers, in place where the machine allows it; own says that
+// the result is a copy.
+func hostValues[T float32 | uint16](data []byte) (read memory[T], own bool, err error) {
+	size := int(unsafe.Sizeof(T(0)))
+	n := len(data) / size
 	if n == 0 {
-		return []uint16{}, true
+		return plain([]T{}), true, nil
 	}
-	if p := unsafe.Pointer(unsafe.SliceData(data)); littleEndian && uintptr(p)%2 == 0 {
-		return unsafe.Slice((*uint16)(p), n), false
+	if p := unsafe.Pointer(unsafe.SliceData(data)); littleEndian && uintptr(p)%uintptr(size) == 0 {
+		return plain(unsafe.Slice((*T)(p), n)), false, nil
 	}
-	values = make([]uint16, n)
-	for i := range values {
-		values[i] = binary.LittleEndian.Uint16(data[2*i:])
+	if read, err = newMemory[T](n); err != nil {
+		return read, true, err
 	}
-	return values, true
+	if littleEndian {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&read.values[0])), len(data)), data)
+	} else if _, err = binary.Decode(data, binary.LittleEndian, read.values); err != nil {
+		panic(err) // the lengths agree
+	}
+	return read, true, nil
 }
 
 // convertChunk is how many elements one thread converts at a time.
 const convertChunk = 64 << 10
 
-// placeF32 stores float32 values in w's type; keep says that values itself may be kept.
-func (c *CPU) placeF32(w *Weight, values []float32, keep bool) {
-	if w.DType == F32 {
-		w.f32 = values
-		if !keep {
-			w.f32 = newWeightData[float32](len(values))
-			copy(w.f32, values)
-		}
-		return
+// placeF32 stores float32 values in w's type; keep says that they may stay where they are.
+// Memory of their own that does not stay is given back.
+func (c *CPU) placeF32(w *Weight, from memory[float32], keep bool) error {
+	if w.DType == F32 && keep {
+		w.f32, w.free = from.values, from.free
+		return nil
 	}
-	w.u16 = newWeightData[uint16](len(values))
-	c.pool.split(len(values), convertChunk, func(lo, hi int) {
+	defer from.release()
+	if w.DType == F32 {
+		return copyOf(&w.f32, w, from.values)
+	}
+	to, err := newMemory[uint16](len(from.values))
+	if err != nil {
+		return err
+	}
+	w.u16, w.free = to.values, to.free
+	c.pool.split(len(from.values), convertChunk, func(lo, hi int) {
 		if w.DType == BF16 {
-			F32sToBF16s(w.u16[lo:hi], values[lo:hi])
+			F32sToBF16s(w.u16[lo:hi], from.values[lo:hi])
 		} else {
-			F32sToF16s(w.u16[lo:hi], values[lo:hi])
+			F32sToF16s(w.u16[lo:hi], from.values[lo:hi])
 		}
 	})
+	return nil
 }
 
-// placeHalves stores 16-bit values of type from in w's type.
-func (c *CPU) placeHalves(w *Weight, values []uint16, from DType, keep bool) {
-	switch {
-	case w.DType == from && keep:
-		w.u16 = values
-	case w.DType == from:
-		w.u16 = newWeightData[uint16](len(values))
-		copy(w.u16, values)
-	default:
-		wide := newWeightData[float32](len(values))
-		c.pool.split(len(values), convertChunk, func(lo, hi int) {
-			c.widen(wide[lo:hi], values[lo:hi], from)
-		})
-		c.placeF32(w, wide, true)
+// placeHalves is placeF32 for 16-bit values of type stored.
+func (c *CPU) placeHalves(w *Weight, from memory[uint16], stored DType, keep bool) error {
+	if w.DType == stored && keep {
+		w.u16, w.free = from.values, from.free
+		return nil
 	}
+	defer from.release()
+	if w.DType == stored {
+		return copyOf(&w.u16, w, from.values)
+	}
+	wide, err := newMemory[float32](len(from.values))
+	if err != nil {
+		return err
+	}
+	c.pool.split(len(from.values), convertChunk, func(lo, hi int) {
+		c.widen(wide.values[lo:hi], from.values[lo:hi], stored)
+	})
+	return c.placeF32(w, wide, true)
+}
+
+// copyOf stores a copy of some values in a field of w.
+func copyOf[T float32 | uint16](field *[]T, w *Weight, values []T) error {
+	to, err := newMemory[T](len(values))
+	if err != nil {
+		return err
+	}
+	copy(to.values, values)
+	*field, w.free = to.values, to.free
+	return nil
 }
 
 // widen converts 16-bit values of type d with the device's own instructions.
@@ -144,12 +172,16 @@ func widen(dst []float32, src []uint16, d DType) {
 const transposeBlock = 32
 
 // transposed returns the [out, in] form of an [in, out] matrix.
-func transposed[T float32 | uint16](c *CPU, src []T, out, in int) []T {
-	dst := newWeightData[T](len(src))
+func transposed[T float32 | uint16](c *CPU, src []T, out, in int) (memory[T], error) {
+	to, err := newMemory[T](len(src))
+	if err != nil {
+		return to, err
+	}
+	dst := to.values
 	c.pool.split(out, transposeBlock, func(lo, hi int) {
 		transposeRows(c, dst[lo*in:hi*in], src, out, in, lo, hi)
 	})
-	return dst
+	return to, nil
 }
 
 // transposeRows writes rows [lo, hi) of the [out, in] form of an [in, out] matrix to dst.

@@ -49,7 +49,7 @@ func LoadJacobian(ctx context.Context, device kernels.Device, files weights.File
 	}
 	j := &Jacobian{device: device, width: width, fitted: map[int]*kernels.Weight{}, release: release}
 	if err := j.read(data, layers); err != nil {
-		release()
+		j.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return j, nil
@@ -137,8 +137,12 @@ func (j *Jacobian) place(key, value any, layers int) error {
 	if err != nil {
 		return err
 	}
-	j.fitted[int(layer)], err = j.device.LoadWeight(matrix)
-	return err
+	weight, err := j.device.LoadWeight(matrix)
+	if err != nil {
+		return fmt.Errorf("%s: %w", tensor.Name, err)
+	}
+	j.fitted[int(layer)] = weight
+	return nil
 }
 
 // Layers lists the fitted layers, ascending. A lens of nil has none.
@@ -198,9 +202,13 @@ func (j *Jacobian) pull(direction []float32, layer int) []float32 {
 	return pulled
 }
 
-// Close gives back the file. No reading may be under way.
+// Close gives back memory and file. No reading may be under way.
 func (j *Jacobian) Close() {
-	if j != nil {
-		j.release()
+	if j == nil {
+		return
 	}
+	for _, weight := range j.fitted {
+		j.device.Unload(weight)
+	}
+	j.release()
 }

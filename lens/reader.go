@@ -33,17 +33,19 @@ type Reader struct {
 	Top   int // tokens per layer
 	// Rows is how many rows of logits are in memory at a time; 0 for those that fit into 32 MiB.
 	Rows int
+	// Claim waits for the memory of logits, in bytes; nil takes it at once.
+	Claim func(ctx context.Context, bytes int64) (giveBack func(), err error)
 }
 
 // ErrNonFinite says that logits came out as NaN or infinity.
 var ErrNonFinite = errors.New("the logits of a lens hold NaN or infinity")
 
-// logitBytes bounds the logits of one pass of the output matrix: enough rows for the product
+// LogitBytes bounds the logits of one pass of the output matrix: enough rows for the product
 // to run at full speed, few enough for them to stay in the cache until they are ranked.
-const logitBytes = 32 << 20
+const LogitBytes = 32 << 20
 
 func (r *Reader) rows() int {
-	return max(1, cmp.Or(r.Rows, logitBytes/4/max(1, r.Model.Info().Vocabulary)))
+	return max(1, cmp.Or(r.Rows, LogitBytes/4/max(1, r.Model.Info().Vocabulary)))
 }
 
 // Positions is how many positions of so many layers Read can decode in one pass, at least one.
@@ -71,7 +73,7 @@ func (r *Reader) Read(ctx context.Context, layers []Layer, residuals []kernels.B
 	step := max(1, r.rows()/positions)
 	for i := 0; i < len(layers); i += step {
 		some := layers[i:min(i+step, len(layers))]
-		if err := r.decode(result[i:], some, r.Device.View(stack, i*positions, len(some)*positions, 0, width)); err != nil {
+		if err := r.decode(ctx, result[i:], some, r.Device.View(stack, i*positions, len(some)*positions, 0, width)); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +81,14 @@ func (r *Reader) Read(ctx context.Context, layers []Layer, residuals []kernels.B
 }
 
 // decode reads the rows of some layers in one product with the output matrix.
-func (r *Reader) decode(result [][][]Token, layers []Layer, rows kernels.Buffer) (err error) {
+func (r *Reader) decode(ctx context.Context, result [][][]Token, layers []Layer, rows kernels.Buffer) (err error) {
+	if r.Claim != nil {
+		giveBack, err := r.Claim(ctx, 4*int64(rows.Rows)*int64(r.Model.Info().Vocabulary))
+		if err != nil {
+			return err
+		}
+		defer giveBack()
+	}
 	logits := r.Model.Decode(rows)
 	defer r.Device.Release(logits)
 	positions := rows.Rows / len(layers)

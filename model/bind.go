@@ -21,6 +21,7 @@ type binder struct {
 	bytes      int64
 	rounds     bool             // some products round their inputs
 	buffers    []kernels.Buffer // norms and biases, released by Close
+	weights    []*kernels.Weight
 }
 
 // bind loads every weight the architecture names. Everything that is missing, mis-shaped,
@@ -185,6 +186,7 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 	if err != nil {
 		return fmt.Errorf("tensor %s: %w", tensor.Name, err)
 	}
+	b.weights = append(b.weights, l.weight)
 	if !matrix.Borrow || matrix.Transposed || matrix.Convert != nil || order != nil {
 		b.Drop(tensor) // it lies in memory of its own now
 	}

@@ -17,6 +17,7 @@ type Model struct {
 	facts  Info
 
 	buffers []kernels.Buffer
+	weights []*kernels.Weight
 	store   *weights.Store // open while weights borrow its memory, else nil
 	once    sync.Once
 	runs    sync.Pool // of *run, to be used again
@@ -143,10 +144,11 @@ func load(ctx context.Context, files weights.Files, options Options) (*Model, er
 	b.Binding = store.Bind(a.ignored...)
 	if err := a.bind(b); err != nil {
 		releaseAll(options.Device, b.buffers)
+		unloadAll(options.Device, b.weights)
 		store.Close()
 		return nil, err
 	}
-	m := &Model{arch: a, device: options.Device, buffers: b.buffers, facts: a.describeTo(b, stops)}
+	m := &Model{arch: a, device: options.Device, buffers: b.buffers, weights: b.weights, facts: a.describeTo(b, stops)}
 	if options.Borrow {
 		m.store = store
 	} else {
@@ -182,6 +184,7 @@ func (m *Model) info() Info {
 func (m *Model) close() error {
 	m.once.Do(func() {
 		releaseAll(m.device, m.buffers)
+		unloadAll(m.device, m.weights)
 		if m.store != nil {
 			m.store.Close()
 		}
@@ -192,5 +195,11 @@ func (m *Model) close() error {
 func releaseAll(device kernels.Device, buffers []kernels.Buffer) {
 	for _, buffer := range buffers {
 		device.Release(buffer)
+	}
+}
+
+func unloadAll(device kernels.Device, weights []*kernels.Weight) {
+	for _, weight := range weights {
+		device.Unload(weight)
 	}
 }

@@ -42,6 +42,7 @@ func build(r *repository, found dialect, row Row, options LoadOptions) (*Source,
 	}
 	source, err := b.source()
 	if err != nil {
+		source.close()
 		return nil, err
 	}
 	source.DType = options.DType
@@ -276,6 +277,9 @@ func (s *Source) close() {
 		if !b.IsZero() {
 			s.device.Release(b)
 		}
+	}
+	for _, w := range s.weights {
+		s.device.Unload(w)
 	}
 	if s.release != nil {
 		s.release()
