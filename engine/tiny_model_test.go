@@ -182,7 +182,7 @@ func loadTiny(t testing.TB, config Config) *Engine {
 	return e
 }
 
-// countingDevice counts the buffers that were made and not given back.
+// countingDevice counts the buffers and weights that were made and not given back.
 type countingDevice struct {
 	kernels.Device
 	outstanding atomic.Int64
@@ -196,6 +196,19 @@ func (c *countingDevice) NewBuffer(rows, width int) kernels.Buffer {
 func (c *countingDevice) Upload(rows, width int, data []float32) kernels.Buffer {
 	c.outstanding.Add(1)
 	return c.Device.Upload(rows, width, data)
+}
+
+func (c *countingDevice) LoadWeight(m kernels.HostMatrix) (*kernels.Weight, error) {
+	w, err := c.Device.LoadWeight(m)
+	if err == nil {
+		c.outstanding.Add(1)
+	}
+	return w, err
+}
+
+func (c *countingDevice) Unload(w *kernels.Weight) {
+	c.outstanding.Add(-1)
+	c.Device.Unload(w)
 }
 
 func (c *countingDevice) Release(b kernels.Buffer) {
