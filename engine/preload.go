@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -15,13 +16,19 @@ const (
 	// patience is how long such work waits for that at most, so that a server that is never
 	// idle gets its sources as well.
 	patience = 2 * time.Second
+	// garbagePercent is how much garbage there may be beside what is alive in the Go heap, where
+	// neither weights nor large buffers are; GOGC, when it is set, counts instead.
+	garbagePercent = 50
 )
 
-// settle does after a load what the first answer needs not: it gives back what the load left
-// and makes the first sources resident, so that requests need not wait for them.
+// settle does after a load what the first answer needs not: it gives back what the load left,
+// lets less garbage gather from now on, and makes the first sources resident, so that requests need not wait for them.
 func (e *Engine) settle(w *world) {
 	c := &calm{e: e, seen: -1}
 	c.wait(w.sources.life)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	debug.FreeOSMemory() // files that were read to be converted are as large as the weights
 	if e.config.Preload {
 		e.preload(w, c)
