@@ -175,7 +175,7 @@ func (b *binder) place(l *linear, tensor weights.Tensor, order []int) error {
 		return err
 	}
 	if order != nil {
-		matrix.Data, matrix.Borrow = reorderRows(matrix, order), true // the copy is the weight's own
+		matrix.Data, matrix.Borrow = reorderRows(matrix, order), false // a large weight belongs outside the Go heap
 		matrix.Out = len(order)
 	}
 	matrix.MayRound = !l.exact
