@@ -20,20 +20,24 @@
 	ROW((k*SIZE)(W4)(LD*2), Y18, Z18, Z12, Z13) \
 	ROW((k*SIZE)(W4)(LD3*1), Y19, Z19, Z14, Z15)
 
-#define HALFROW(w, y, z, a) \
+// Even and odd k have sums of their own: eight would wait for each other.
+#define HALFROW(x, w, y, z, a) \
 	LOAD(w, y, z) \
-	VFMADD231PS Z16, z, a
+	VFMADD231PS x, z, a
 
-#define HALFSTEP(k) \
-	VMOVUPS (k*64)(X), Z16 \
-	HALFROW((k*SIZE)(W0), Y18, Z18, Z0) \
-	HALFROW((k*SIZE)(W0)(LD*1), Y19, Z19, Z1) \
-	HALFROW((k*SIZE)(W0)(LD*2), Y18, Z18, Z2) \
-	HALFROW((k*SIZE)(W0)(LD3*1), Y19, Z19, Z3) \
-	HALFROW((k*SIZE)(W4), Y18, Z18, Z4) \
-	HALFROW((k*SIZE)(W4)(LD*1), Y19, Z19, Z5) \
-	HALFROW((k*SIZE)(W4)(LD*2), Y18, Z18, Z6) \
-	HALFROW((k*SIZE)(W4)(LD3*1), Y19, Z19, Z7)
+#define HALFSTEP(k, x, a0, a1, a2, a3, a4, a5, a6, a7) \
+	VMOVUPS (k*64)(X), x \
+	HALFROW(x, (k*SIZE)(W0), Y18, Z18, a0) \
+	HALFROW(x, (k*SIZE)(W0)(LD*1), Y19, Z19, a1) \
+	HALFROW(x, (k*SIZE)(W0)(LD*2), Y18, Z18, a2) \
+	HALFROW(x, (k*SIZE)(W0)(LD3*1), Y19, Z19, a3) \
+	HALFROW(x, (k*SIZE)(W4), Y18, Z18, a4) \
+	HALFROW(x, (k*SIZE)(W4)(LD*1), Y19, Z19, a5) \
+	HALFROW(x, (k*SIZE)(W4)(LD*2), Y18, Z18, a6) \
+	HALFROW(x, (k*SIZE)(W4)(LD3*1), Y19, Z19, a7)
+
+#define EVENSTEP(k) HALFSTEP(k, Z16, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+#define ODDHALF(k) HALFSTEP(k, Z17, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
 
 // func PANEL32(args *panelArgs)
 // 8 weight rows × 32 rows of x.
@@ -94,6 +98,8 @@ TEXT PANEL16(SB), NOSPLIT, $0-8
 	ARGUMENTS
 	ZERO(Z0, Z1, Z2, Z3)
 	ZERO(Z4, Z5, Z6, Z7)
+	ZERO(Z8, Z9, Z10, Z11)
+	ZERO(Z12, Z13, Z14, Z15)
 	SUBQ $16, N
 	JLT  tail
 
@@ -109,10 +115,10 @@ quiet:
 
 	PCALIGN $32
 steps:
-	HALFSTEP(0)
-	HALFSTEP(1)
-	HALFSTEP(2)
-	HALFSTEP(3)
+	EVENSTEP(0)
+	ODDHALF(1)
+	EVENSTEP(2)
+	ODDHALF(3)
 	ADVANCE(4, SIZE)
 	ADDQ $256, X
 	DECQ COUNT
@@ -122,16 +128,24 @@ steps:
 
 tail:
 	ADDQ $16, N
-	JEQ  done
+	SUBQ $2, N
+	JLT  last
 
-single:
-	HALFSTEP(0)
-	ADVANCE(1, SIZE)
-	ADDQ $64, X
-	DECQ N
-	JNE  single
+pair:
+	EVENSTEP(0)
+	ODDHALF(1)
+	ADVANCE(2, SIZE)
+	ADDQ $128, X
+	SUBQ $2, N
+	JGE  pair
+
+last:
+	ADDQ $2, N
+	JEQ  done
+	EVENSTEP(0)
 
 done:
+	JOIN8x16
 	FINISH8x16(store)
 
 store:
@@ -143,3 +157,5 @@ store:
 #undef STEP
 #undef HALFROW
 #undef HALFSTEP
+#undef EVENSTEP
+#undef ODDHALF

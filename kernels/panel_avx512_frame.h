@@ -80,6 +80,17 @@
 	STORE2((R15)(STRIDE*2), Z12, Z13) \
 	STORE2((R15)(STRIDE3*1), Z14, Z15)
 
+// Adds the sums over odd k to those over even k.
+#define JOIN8x16 \
+	VADDPS Z8, Z0, Z0 \
+	VADDPS Z9, Z1, Z1 \
+	VADDPS Z10, Z2, Z2 \
+	VADDPS Z11, Z3, Z3 \
+	VADDPS Z12, Z4, Z4 \
+	VADDPS Z13, Z5, Z5 \
+	VADDPS Z14, Z6, Z6 \
+	VADDPS Z15, Z7, Z7
+
 #define FINISH8x16(store) \
 	LEAQ   (OUT)(STRIDE*4), R15 \
 	CMPQ   56(R14), $0 \

@@ -107,24 +107,24 @@ store:
 	VZEROUPPER
 	RET
 
-#define HALFPAIR(w, a) \
+#define HALFPAIR(w, even, odd) \
 	VPBROADCASTD w, Z20 \
 	VPSLLD       $16, Z20, Z21 \
 	VPANDD       Z22, Z20, Z20 \
-	VFMADD231PS  Z16, Z21, a \
-	VFMADD231PS  Z18, Z20, a
+	VFMADD231PS  Z16, Z21, even \
+	VFMADD231PS  Z18, Z20, odd
 
 #define HALFPAIRSTEP(k) \
 	VMOVUPS (k*64)(X), Z16 \
 	VMOVUPS (k*64+64)(X), Z18 \
-	HALFPAIR((k*2)(W0), Z0) \
-	HALFPAIR((k*2)(W0)(LD*1), Z1) \
-	HALFPAIR((k*2)(W0)(LD*2), Z2) \
-	HALFPAIR((k*2)(W0)(LD3*1), Z3) \
-	HALFPAIR((k*2)(W4), Z4) \
-	HALFPAIR((k*2)(W4)(LD*1), Z5) \
-	HALFPAIR((k*2)(W4)(LD*2), Z6) \
-	HALFPAIR((k*2)(W4)(LD3*1), Z7)
+	HALFPAIR((k*2)(W0), Z0, Z8) \
+	HALFPAIR((k*2)(W0)(LD*1), Z1, Z9) \
+	HALFPAIR((k*2)(W0)(LD*2), Z2, Z10) \
+	HALFPAIR((k*2)(W0)(LD3*1), Z3, Z11) \
+	HALFPAIR((k*2)(W4), Z4, Z12) \
+	HALFPAIR((k*2)(W4)(LD*1), Z5, Z13) \
+	HALFPAIR((k*2)(W4)(LD*2), Z6, Z14) \
+	HALFPAIR((k*2)(W4)(LD3*1), Z7, Z15)
 
 #define HALFODD(w, a) \
 	VPBROADCASTW w, Z20 \
@@ -137,6 +137,8 @@ TEXT ·panelBF16x8x16(SB), NOSPLIT, $0-8
 	ARGUMENTS
 	ZERO(Z0, Z1, Z2, Z3)
 	ZERO(Z4, Z5, Z6, Z7)
+	ZERO(Z8, Z9, Z10, Z11)
+	ZERO(Z12, Z13, Z14, Z15)
 	MOVL         $0xffff0000, R15
 	VPBROADCASTD R15, Z22
 	SUBQ         $32, N
@@ -189,6 +191,7 @@ last:
 	HALFODD((W4)(LD3*1), Z7)
 
 done:
+	JOIN8x16
 	FINISH8x16(store)
 
 store:
