@@ -319,11 +319,13 @@ type watchingDevice struct {
 	during func()
 }
 
-func (d *watchingDevice) Attend(a kernels.Attention) {
-	if d.during != nil {
-		d.during()
+func (d *watchingDevice) AttendAll(jobs []kernels.Attention) {
+	for range jobs {
+		if d.during != nil {
+			d.during()
+		}
 	}
-	d.Device.Attend(a)
+	d.Device.AttendAll(jobs)
 }
 
 // TestEmitErrorEndsGeneration: whoever cannot take a frame ends the work.

@@ -28,7 +28,7 @@ func addRow(_, _, _ []float32) { panic("no vector path in this build") }
 
 func mulRow(_, _, _ []float32) { panic("no vector path in this build") }
 
-func (c *CPU) attend(*Attention) { panic("no vector path in this build") }
+func (c *CPU) attendAll([]Attention) { panic("no vector path in this build") }
 
 func normVector(_, _, _, _ []float32, _ NormKind, _ float32) { panic("no vector path in this build") }
 

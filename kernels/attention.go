@@ -4,17 +4,23 @@ import "math"
 
 // Attend computes softmax(Scale·Q·Kᵀ + mask)·V for every head and row of a sequence.
 // A row that sees no key yields zeros.
-func (c *CPU) Attend(a Attention) {
-	a.mustMatch()
-	if a.Q.Rows == 0 || a.Heads == 0 {
-		return
+func (c *CPU) Attend(a Attention) { c.AttendAll([]Attention{a}) }
+
+// AttendAll computes several attentions, each as Attend does, sharing the threads.
+func (c *CPU) AttendAll(jobs []Attention) {
+	for i := range jobs {
+		jobs[i].mustMatch()
 	}
 	if c.path != pathGeneric {
-		c.attend(&a)
+		c.attendAll(jobs)
 		return
 	}
-	shared := a // a itself stays on the stack
-	c.attendGeneric(&shared)
+	for i := range jobs {
+		if jobs[i].Q.Rows > 0 && jobs[i].Heads > 0 {
+			shared := jobs[i] // the caller's jobs stay on the stack
+			c.attendGeneric(&shared)
+		}
+	}
 }
 
 // attendGeneric computes head by head and row by row in plain Go.

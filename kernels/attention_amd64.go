@@ -8,46 +8,76 @@ import (
 // panelAttentionRows is the fewest query rows for which panels pay.
 const panelAttentionRows = 4
 
-// attend computes an attention on a vector path.
-func (c *CPU) attend(a *Attention) {
-	if a.Q.Rows < panelAttentionRows || a.K.Rows == 0 {
-		c.attendRows(a)
-		return
+// attendAll computes attentions on a vector path: those of a few queries together, because
+// each alone is too short to be worth handing to threads, the others in turn.
+func (c *CPU) attendAll(jobs []Attention) {
+	t := c.takeReaders()
+	for i := range jobs {
+		switch a := &jobs[i]; {
+		case a.Q.Rows == 0 || a.Heads == 0:
+		case a.Q.Rows < panelAttentionRows || a.K.Rows == 0:
+			t.include(a)
+		default:
+			shared := *a // the caller's jobs stay on the stack
+			c.attendPanels(&shared)
+		}
 	}
-	shared := *a // a itself stays on the stack
-	c.attendPanels(&shared)
+	t.run()
 }
 
-// attendTask is an attention of a few rows on its way. Tasks are used again, so that
-// decoding allocates nothing.
+// attendTask is attentions of a few rows each on their way: keys stream past a few queries,
+// head by head and row by row. Tasks are used again, so that decoding allocates nothing.
 type attendTask struct {
-	Attention
+	jobs  []Attention
 	c     *CPU
-	grain int         // heads times rows per chunk
+	work  int         // of all jobs, about as many multiplications
+	units int         // heads times rows of all jobs
+	grain int         // units per chunk
 	chunk func(i int) // compute, bound once
 }
 
-// attendRows computes head by head and row by row: keys stream past a few queries.
-func (c *CPU) attendRows(a *Attention) {
-	t, ok := c.readers.Get().(*attendTask)
-	if !ok {
-		t = &attendTask{c: c}
-		t.chunk = t.compute
+func (c *CPU) takeReaders() *attendTask {
+	if t, ok := c.readers.Get().(*attendTask); ok {
+		return t
 	}
-	work := a.K.Rows * (a.HeadDim + a.ValueDim + 16)
-	t.Attention, t.grain = *a, max(inlineProduct/max(work, 1), 1)
-	c.pool.each((a.Heads*a.Q.Rows+t.grain-1)/t.grain, t.chunk)
-	t.Attention = Attention{}
-	c.readers.Put(t)
+	t := &attendTask{c: c}
+	t.chunk = t.compute
+	return t
+}
+
+// include adds an attention to a task.
+func (t *attendTask) include(a *Attention) {
+	units := a.Heads * a.Q.Rows
+	t.jobs = append(t.jobs, *a)
+	t.units += units
+	t.work += units * a.K.Rows * (a.HeadDim + a.ValueDim + 16)
+}
+
+// run computes the attentions and gives the task back.
+func (t *attendTask) run() {
+	if t.units > 0 {
+		t.grain = max(inlineProduct*t.units/max(t.work, 1), 1)
+		t.c.pool.each((t.units+t.grain-1)/t.grain, t.chunk)
+	}
+	clear(t.jobs)
+	t.jobs, t.work, t.units = t.jobs[:0], 0, 0
+	t.c.readers.Put(t)
 }
 
 // compute computes the heads and rows of one chunk.
 func (t *attendTask) compute(chunk int) {
 	s := t.c.takeScratch()
 	defer t.c.giveScratch(s)
-	weights := grown(&s.row, t.K.Rows+tilePadding)
-	for i := chunk * t.grain; i < min((chunk+1)*t.grain, t.Heads*t.Q.Rows); i++ {
-		t.c.attendRow(&t.Attention, i/t.Q.Rows, i%t.Q.Rows, weights)
+	lo := chunk * t.grain
+	hi := min(lo+t.grain, t.units)
+	for i := range t.jobs {
+		a := &t.jobs[i]
+		units := a.Heads * a.Q.Rows
+		weights := grown(&s.row, a.K.Rows+tilePadding)
+		for unit := max(lo, 0); unit < min(hi, units); unit++ {
+			t.c.attendRow(a, unit/a.Q.Rows, unit%a.Q.Rows, weights)
+		}
+		lo, hi = lo-units, hi-units // counted from the next job's first
 	}
 }
 

@@ -171,3 +171,28 @@ func TestAttendWithoutPassedKeys(t *testing.T) {
 		}
 	})
 }
+
+// TestAttendAllIsAttend: attentions computed together have the bits they have alone.
+func TestAttendAllIsAttend(t *testing.T) {
+	eachDevice(t, func(t *testing.T, c *CPU) {
+		var jobs []Attention
+		var want [][]float32
+		for i, rows := range []int{1, 3, 0, 1, 40, 2, 1} {
+			k := attentionCase{rows: rows, keys: 1 + 37*i + rows, heads: 2 + 2*(i%2), kvHeads: 2, headDim: 24, valueDim: 40, position: 37 * i, window: 50 * (i % 2)}
+			a := k.build(c, newRand(uint64(i)))
+			a.Out = c.NewBuffer(rows, k.heads*40)
+			c.Attend(a)
+			alone := make([]float32, rows*a.Out.Width)
+			c.Download(alone, a.Out)
+			c.Scale(a.Out, a.Out, 0)
+			jobs, want = append(jobs, a), append(want, alone)
+		}
+		c.AttendAll(jobs)
+		for i := range jobs {
+			got := make([]float32, len(want[i]))
+			if c.Download(got, jobs[i].Out); !slices.Equal(got, want[i]) {
+				t.Errorf("attention %d differs from Attend's", i)
+			}
+		}
+	})
+}

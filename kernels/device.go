@@ -239,8 +239,9 @@ type Device interface {
 	Linears(x Buffer, products []Product)
 	// Rotate applies a rotary embedding to x [rows, Heads·HeadDim] in place.
 	Rotate(x Buffer, r Rotation)
-	// Attend computes one attention.
+	// Attend computes one attention, AttendAll several, those of a batch's sequences for example.
 	Attend(a Attention)
+	AttendAll(jobs []Attention)
 	// Activate computes dst = f(src); Gate computes dst = f(gate) · up. dst may be an operand.
 	Activate(dst, src Buffer, f Activation)
 	Gate(dst, gate, up Buffer, f Activation)

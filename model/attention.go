@@ -8,6 +8,7 @@ func (r *run) attention(layer int, a *attention, in, z kernels.Buffer) {
 	mark := r.mark()
 	defer r.free(mark)
 	q, gate, k, v := r.queriesKeysValues(layer, a, in)
+	r.jobs = r.jobs[:0]
 	for _, m := range r.active {
 		rows := func(b kernels.Buffer) kernels.Buffer { return r.device.View(b, m.start, m.count, 0, b.Width) }
 		keys, values, first := rows(k), rows(v), 0
@@ -16,14 +17,16 @@ func (r *run) attention(layer int, a *attention, in, z kernels.Buffer) {
 		} else if m.Cache != nil {
 			keys, values, first = m.Cache.append(layer, keys, values)
 		}
-		job := kernels.Attention{
+		r.jobs = append(r.jobs, kernels.Attention{
 			Q: rows(q), K: keys, V: values, Out: rows(z),
 			Heads: a.heads, KVHeads: a.kvHeads, HeadDim: a.headDim, ValueDim: a.headDim,
 			FirstPosition: m.past, FirstKey: first, Scale: a.scale, Softcap: a.softcap, Window: a.window, Sinks: a.sinkRow,
-		}
-		r.device.Attend(job)
-		r.visitAttention(AttnScores, layer, m, job)
-		r.visitAttention(AttnProbs, layer, m, job)
+		})
+	}
+	r.device.AttendAll(r.jobs)
+	for i, m := range r.active {
+		r.visitAttention(AttnScores, layer, m, r.jobs[i])
+		r.visitAttention(AttnProbs, layer, m, r.jobs[i])
 	}
 	if a.queryGate != nil {
 		r.device.Gate(z, gate, z, kernels.Sigmoid)

@@ -13,9 +13,9 @@ type countingDevice struct {
 	taken, released                         int
 }
 
-func (c *countingDevice) Attend(a kernels.Attention) {
-	c.attentions++
-	c.Device.Attend(a)
+func (c *countingDevice) AttendAll(jobs []kernels.Attention) {
+	c.attentions += len(jobs)
+	c.Device.AttendAll(jobs)
 }
 
 func (c *countingDevice) Linear(dst, x kernels.Buffer, w *kernels.Weight, bias kernels.Buffer, add bool) {

@@ -28,9 +28,10 @@ type run struct {
 	visitors  map[Address]*visitors
 	rotations map[*rotary]tables
 	scratch   []kernels.Buffer
-	list      []int             // working memory: token ids, or row numbers
-	products  []kernels.Product // working memory of together
-	angles    []float32         // working memory: cosines and sines
+	list      []int               // working memory: token ids, or row numbers
+	products  []kernels.Product   // working memory of together
+	jobs      []kernels.Attention // of the sequences in one layer
+	angles    []float32           // working memory: cosines and sines
 }
 
 // member is a sequence in a run. Its rows are start..start+count of the current buffers;
@@ -156,7 +157,7 @@ func (r *run) keepForReuse() {
 	clear(r.kept)
 	kept := run{
 		model: r.model, arch: r.arch, device: r.device, visitors: r.visitors, rotations: r.rotations, kept: r.kept,
-		members: r.members[:0], active: r.active[:0], positions: r.positions[:0], scratch: r.scratch[:0], list: r.list[:0], products: r.products[:0],
+		members: r.members[:0], active: r.active[:0], positions: r.positions[:0], scratch: r.scratch[:0], list: r.list[:0], products: r.products[:0], jobs: r.jobs[:0],
 		angles: r.angles, narrowed: r.narrowed[:0],
 	}
 	*r = kept
