@@ -56,12 +56,21 @@ func (t *attendTask) include(a *Attention) {
 // run computes the attentions and gives the task back.
 func (t *attendTask) run() {
 	if t.units > 0 {
-		t.grain = max(inlineProduct*t.units/max(t.work, 1), 1)
+		t.grain = t.c.equalShare(t.units, t.work/inlineProduct+1)
 		t.c.pool.each((t.units+t.grain-1)/t.grain, t.chunk)
 	}
 	clear(t.jobs)
 	t.jobs, t.work, t.units = t.jobs[:0], 0, 0
 	t.c.readers.Put(t)
+}
+
+// equalShare cuts n units into about so many chunks, equally many for every thread if there
+// is more than one.
+func (c *CPU) equalShare(n, chunks int) int {
+	if chunks > 1 {
+		chunks = (chunks + c.pool.threads - 1) / c.pool.threads * c.pool.threads
+	}
+	return max((n+chunks-1)/chunks, 1)
 }
 
 // compute computes the heads and rows of one chunk.
