@@ -59,8 +59,8 @@ func (w benchWork) ideal(c kernels.Calibration) float64 {
 }
 
 // BenchmarkActivationAll asks for the 25 strongest features of 12 × 24,576 over 32 tokens.
-// peak-B is the largest heap seen meanwhile above the one before; a [tokens × features]
-// buffer of one source alone would be 3.1 MB.
+// A [tokens × features] buffer of one source alone would be 3.1 MB. peak-B is the largest heap seen
+// meanwhile above the one before, garbage that is not collected yet included.
 func BenchmarkActivationAll(b *testing.B) {
 	s := startBench(b)
 	request := fmt.Sprintf(`{"model":"bench","prompt":%q,"sourceSet":"res-bench","selectedSources":[],"sortByTokenIndexes":[],"ignoreBos":true,"numResults":25}`, benchPrompt())

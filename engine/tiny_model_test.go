@@ -134,15 +134,20 @@ func tinyTokenizer() []byte {
 
 // tinySAE is a standard source on a hook of the tiny model. Its encoder may be spoilt.
 func tinySAE(t testing.TB, id, hook string, seed uint64, spoil func(tensors)) LocalSource {
+	return wideSAE(t, id, hook, seed, tinySource, spoil)
+}
+
+// wideSAE is a tinySAE of any number of features.
+func wideSAE(t testing.TB, id, hook string, seed uint64, features int, spoil func(tensors)) LocalSource {
 	r := rand.New(rand.NewPCG(seed, 9))
 	weights := tensors{
-		"W_enc": random(r, 1, tinyWidth, tinySource), "b_enc": random(r, 0.1, tinySource),
-		"W_dec": random(r, 1, tinySource, tinyWidth), "b_dec": random(r, 0.1, tinyWidth),
+		"W_enc": random(r, 1, tinyWidth, features), "b_enc": random(r, 0.1, features),
+		"W_dec": random(r, 1, features, tinyWidth), "b_dec": random(r, 0.1, tinyWidth),
 	}
 	if spoil != nil {
 		spoil(weights)
 	}
-	config := map[string]any{"architecture": "standard", "d_in": tinyWidth, "d_sae": tinySource, "dtype": "float32", "hook_name": hook,
+	config := map[string]any{"architecture": "standard", "d_in": tinyWidth, "d_sae": features, "dtype": "float32", "hook_name": hook,
 		"model_name": "tiny", "apply_b_dec_to_input": true, "normalize_activations": "none", "neuronpedia_id": "tiny/" + id}
 	files, err := hub.OpenFS(id, fstest.MapFS{"cfg.json": {Data: toJSON(config)}, "sae_weights.safetensors": {Data: weights.safetensors()}})
 	if err != nil {
