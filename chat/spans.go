@@ -42,7 +42,7 @@ func (c *Template) Spans(ctx context.Context, messages []Message, options Option
 			if err != nil {
 				return nil, err
 			}
-			end = max(start, commonPrefix(ids, full))
+			end = max(start, CommonPrefix(ids, full))
 		}
 		block := full[start:end]
 		header, footer := c.frame(ctx, messages[:k+1], closed, block, start)
@@ -74,7 +74,7 @@ func (c *Template) frame(ctx context.Context, messages []Message, closed Options
 		return 0, 0
 	}
 	empty := ids[start:]
-	header = commonPrefix(empty, block)
+	header = CommonPrefix(empty, block)
 	footer = min(commonSuffix(empty, block), len(block)-header, max(0, len(empty)-header))
 	return header, footer
 }
@@ -90,7 +90,8 @@ func section(i, n, header, footer int) Section {
 	return Content
 }
 
-func commonPrefix(a, b []int) int {
+// CommonPrefix is how many tokens two lists of ids begin with alike.
+func CommonPrefix(a, b []int) int {
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++

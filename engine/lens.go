@@ -101,7 +101,7 @@ func (j *lensJob) prepare() error {
 		return err
 	}
 	if len(j.edits) == 0 {
-		j.meta.Reused = commonPrefix(j.tokens, r.CachedIDs)
+		j.meta.Reused = chat.CommonPrefix(j.tokens, r.CachedIDs)
 	}
 	seed := float64(rand.Uint64() >> 11)
 	if r.Seed != nil {

@@ -188,11 +188,3 @@ func upTo(last int) []int {
 	}
 	return list
 }
-
-func commonPrefix(a, b []int) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}

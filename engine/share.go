@@ -1,6 +1,9 @@
 package engine
 
-import "npinf/kernels"
+import (
+	"npinf/chat"
+	"npinf/kernels"
+)
 
 // Sequences that begin with the same tokens and are changed alike have the same keys and values
 // there: one reads them and the others copy. Only what anybody alone would read in the same
@@ -67,7 +70,7 @@ func source(t *task, ring []*task) (best *task, most int) {
 
 // shared is how many tokens a sequence may take over from another one.
 func shared(t, other *task) int {
-	common := commonPrefix(t.prompt, other.prompt)
+	common := chat.CommonPrefix(t.prompt, other.prompt)
 	if common == len(t.prompt) && common == len(other.prompt) {
 		return common
 	}
