@@ -3,13 +3,17 @@ package kernels
 // fillDots computes the rows that are used in place. Four streams run through the
 // tile's weights, a quarter of the tile apart: adjacent rows would read memory slower.
 func (c *CPU) fillDots(t *tile, p *packedRows, w *Weight) {
+	x, rounded := p.x, !p.rounded.IsZero()
 	group, multiple := c.path.dotShape()
+	if rounded {
+		x, multiple = p.rounded, pairsStep
+	}
 	quarter := (t.count + 3) / 4
 	args := dotArgs{
 		n: w.In / multiple * multiple, stride: uintptr(quarter*t.stride) * 4,
 		ld: uintptr(w.In * w.DType.Size()), step: uintptr(t.stride) * 4,
 	}
-	rows := p.x.Rows - p.dot
+	rows := x.Rows - p.dot
 	if rows == 1 {
 		group = 1
 	}
@@ -20,18 +24,26 @@ func (c *CPU) fillDots(t *tile, p *packedRows, w *Weight) {
 			// take a step each instead, so that the weights are still in the cache.
 			steps = max(t.count-3*quarter, 1)
 		}
-		for r := p.dot; r < p.x.Rows; r += group {
+		for r := p.dot; r < x.Rows; r += group {
 			for j := range args.w {
 				args.w[j] = w.address(t.first+min(j*quarter+i, t.count-1), 0)
 			}
 			for j := range group {
-				args.x[j] = &p.x.host[min(r+j, p.x.Rows-1)*p.x.Stride]
+				args.x[j] = &x.host[min(r+j, x.Rows-1)*x.Stride]
 			}
 			args.out, args.steps = &t.values[i*t.stride+r], steps
-			c.dotKernel(&args, w.DType, rows == 1)
+			if rounded {
+				dotPairs(&args, rows == 1)
+			} else {
+				c.dotKernel(&args, w.DType, rows == 1)
+			}
 		}
 	}
-	if args.n < w.In {
+	switch {
+	case args.n == w.In:
+	case rounded:
+		pairTails(t, p, w, args.n)
+	default:
 		dotTails(t, p, w, args.n)
 	}
 }

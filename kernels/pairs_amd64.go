@@ -50,7 +50,7 @@ func (c *CPU) fillPairs(t *tile, p *packedRows, w *Weight, s *scratch) {
 		}
 	}
 	if p.dot < p.x.Rows {
-		fillPairDots(t, p, w)
+		c.fillDots(t, p, w)
 	}
 }
 
@@ -112,39 +112,18 @@ func copyPairs(s *scratch, w *Weight, first, rows, k0, n int) []uint16 {
 	return dst
 }
 
-// fillPairDots is fillDots for rounded rows.
-func fillPairDots(t *tile, p *packedRows, w *Weight) {
-	group, _ := pathAVX512.dotShape()
-	quarter := (t.count + 3) / 4
-	args := dotArgs{
-		n: w.In / pairsStep * pairsStep, stride: uintptr(quarter*t.stride) * 4,
-		ld: uintptr(w.In) * 2, step: uintptr(t.stride) * 4,
+// dotPairs runs the dot kernel for rounded rows.
+func dotPairs(args *dotArgs, single bool) {
+	if single {
+		dotPairs1(args)
+		return
 	}
-	rows := p.x.Rows - p.dot
-	for i, steps := 0, 1; i < quarter && args.n > 0; i += steps {
-		steps = 1
-		if i == 0 && rows <= group {
-			steps = max(t.count-3*quarter, 1) // see fillDots
-		}
-		for r := p.dot; r < p.x.Rows; r += group {
-			for j := range args.w {
-				args.w[j] = w.address(t.first+min(j*quarter+i, t.count-1), 0)
-				args.x[j] = &p.rounded.host[min(r+j, p.x.Rows-1)*p.rounded.Stride]
-			}
-			args.out, args.steps = &t.values[i*t.stride+r], steps
-			if rows == 1 {
-				dotPairs1(&args)
-			} else {
-				dotPairs4(&args)
-			}
-		}
-	}
-	pairTails(t, p, w, args.n)
+	dotPairs4(args)
 }
 
 // pairTails adds the products over k from done on, which are fewer than a step.
 func pairTails(t *tile, p *packedRows, w *Weight, done int) {
-	for i := 0; i < t.count && done < w.In; i++ {
+	for i := range t.count {
 		at := (t.first + i) * w.In
 		for r := p.dot; r < p.x.Rows; r++ {
 			sum := dotPairsGo(w.u16[at+done:at+w.In], halves(p.rounded.row(r))[done:])
