@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"testing"
-	"time"
 
 	"npinf/kernels"
 )
@@ -39,55 +37,15 @@ func BenchmarkFast(b *testing.B) {
 		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
 			var steps [2]func()
 			for i, m := range models {
-				s := &Sequence{Tokens: make([]int, rows), Want: LastLogits}
-				if rows == 1 {
-					s.Cache = m.NewCache(0)
-					b.Cleanup(s.Cache.Release)
-					mustForward(b, m, &Sequence{Tokens: make([]int, 32), Cache: s.Cache})
-				}
-				steps[i] = func() {
-					if rows == 1 && s.Cache.Len() > 96 {
-						s.Cache.Truncate(32)
-					}
-					mustForward(b, m, s)
-					devices[i].Release(s.Logits)
-				}
+				steps[i] = benchStep(b, m, devices[i], rows)
 			}
-			inTurn(b, devices, models[1], steps)
+			fastest, best := inTurn(b, devices[1], steps[:])
+			trunk, head := trunkWeights(models[1])
+			b.ReportMetric(fastest[1].Seconds()*1e3, "best-ms")
+			b.ReportMetric(fastest[0].Seconds()*1e3, "exact-ms")
+			b.ReportMetric(fastest[0].Seconds()/fastest[1].Seconds(), "x-exact")
+			b.ReportMetric(2*(trunk+head)/fastest[1].Seconds()/best.Read, "bw-share")
+			b.ReportMetric(2*(trunk+head)/fastest[0].Seconds()/best.Read, "exact-bw-share")
 		})
 	}
-}
-
-// inTurn runs both steps b.N times in turn, with a calibration before every tenth.
-func inTurn(b *testing.B, devices [2]*kernels.CPU, m *Model, steps [2]func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	memory := make([]byte, kernels.CalibrationBytes)
-	for i := range memory {
-		memory[i] = 1
-	}
-	best, fastest := kernels.Calibration{}, [2]time.Duration{time.Hour, time.Hour}
-	for _, step := range steps {
-		step()
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		if i%10 == 0 {
-			b.StopTimer()
-			best = best.Best(devices[1].Calibrate(memory))
-			b.StartTimer()
-		}
-		for j, step := range steps {
-			start := clock(b, devices[j])
-			step()
-			fastest[j] = min(fastest[j], clock(b, devices[j])-start)
-		}
-	}
-	trunk, head := trunkWeights(m)
-	b.ReportMetric(fastest[1].Seconds()*1e3, "best-ms")
-	b.ReportMetric(fastest[0].Seconds()*1e3, "exact-ms")
-	b.ReportMetric(fastest[0].Seconds()/fastest[1].Seconds(), "x-exact")
-	b.ReportMetric(2*(trunk+head)/fastest[1].Seconds()/best.Read, "bw-share")
-	b.ReportMetric(2*(trunk+head)/fastest[0].Seconds()/best.Read, "exact-bw-share")
 }

@@ -3,11 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"testing"
-	"time"
-
-	"npinf/kernels"
 )
 
 // BenchmarkInt8 runs the shape of GPT-2 small with int8, bfloat16 and float32 weights in turn:
@@ -31,54 +27,14 @@ func BenchmarkInt8(b *testing.B) {
 		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
 			var steps [3]func()
 			for i, m := range models {
-				s := &Sequence{Tokens: make([]int, rows), Want: LastLogits}
-				if rows == 1 {
-					s.Cache = m.NewCache(0)
-					b.Cleanup(s.Cache.Release)
-					mustForward(b, m, &Sequence{Tokens: make([]int, 32), Cache: s.Cache})
-				}
-				steps[i] = func() {
-					if rows == 1 && s.Cache.Len() > 96 {
-						s.Cache.Truncate(32)
-					}
-					mustForward(b, m, s)
-					device.Release(s.Logits)
-				}
+				steps[i] = benchStep(b, m, device, rows)
 			}
-			compareInTurn(b, device, models[0], steps)
+			fastest, best := inTurn(b, device, steps[:])
+			trunk, head := trunkWeights(models[0])
+			b.ReportMetric((trunk+head)/fastest[0].Seconds()/best.Read, "bw-share")
+			b.ReportMetric(fastest[0].Seconds()*1e3, "best-ms")
+			b.ReportMetric(fastest[1].Seconds()/fastest[0].Seconds(), "x-bf16")
+			b.ReportMetric(fastest[2].Seconds()/fastest[0].Seconds(), "x-f32")
 		})
 	}
-}
-
-// compareInTurn runs the steps b.N times in turn, with a calibration before every tenth.
-func compareInTurn(b *testing.B, device *kernels.CPU, m *Model, steps [3]func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	memory := make([]byte, kernels.CalibrationBytes)
-	for i := range memory {
-		memory[i] = 1
-	}
-	best, fastest := kernels.Calibration{}, [3]time.Duration{time.Hour, time.Hour, time.Hour}
-	for _, step := range steps {
-		step()
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		if i%10 == 0 {
-			b.StopTimer()
-			best = best.Best(device.Calibrate(memory))
-			b.StartTimer()
-		}
-		for j, step := range steps {
-			start := clock(b, device)
-			step()
-			fastest[j] = min(fastest[j], clock(b, device)-start)
-		}
-	}
-	trunk, head := trunkWeights(m)
-	b.ReportMetric((trunk+head)/fastest[0].Seconds()/best.Read, "bw-share")
-	b.ReportMetric(fastest[0].Seconds()*1e3, "best-ms")
-	b.ReportMetric(fastest[1].Seconds()/fastest[0].Seconds(), "x-bf16")
-	b.ReportMetric(fastest[2].Seconds()/fastest[0].Seconds(), "x-f32")
 }

@@ -85,14 +85,25 @@ func clock(b *testing.B, device *kernels.CPU) time.Duration {
 // measureShares runs op b.N times, with a calibration before every tenth, and returns the
 // fastest run and the best calibration.
 func measureShares(b *testing.B, device *kernels.CPU, op func()) (seconds float64, best kernels.Calibration) {
+	fastest, best := inTurn(b, device, []func(){op})
+	return fastest[0].Seconds(), best
+}
+
+// inTurn runs the steps b.N times in turn, with a calibration before every tenth, and returns
+// the fastest run of each and the best calibration. All of them run on devices with as many
+// threads as the given one.
+func inTurn(b *testing.B, device *kernels.CPU, steps []func()) (fastest []time.Duration, best kernels.Calibration) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	memory := make([]byte, kernels.CalibrationBytes)
 	for i := range memory {
 		memory[i] = 1
 	}
-	op()
-	fastest := time.Hour
+	for _, step := range steps {
+		step()
+		fastest = append(fastest, time.Hour)
+	}
+	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
 		if i%10 == 0 {
@@ -100,11 +111,31 @@ func measureShares(b *testing.B, device *kernels.CPU, op func()) (seconds float6
 			best = best.Best(device.Calibrate(memory))
 			b.StartTimer()
 		}
-		start := clock(b, device)
-		op()
-		fastest = min(fastest, clock(b, device)-start)
+		for j, step := range steps {
+			start := clock(b, device)
+			step()
+			fastest[j] = min(fastest[j], clock(b, device)-start)
+		}
 	}
-	return fastest.Seconds(), best
+	return fastest, best
+}
+
+// benchStep is a prompt of so many tokens for the logits of its last, or with one row the next
+// token behind 32 to 96 others.
+func benchStep(b *testing.B, m *Model, device *kernels.CPU, rows int) func() {
+	s := &Sequence{Tokens: make([]int, rows), Want: LastLogits}
+	if rows == 1 {
+		s.Cache = m.NewCache(0)
+		b.Cleanup(s.Cache.Release)
+		mustForward(b, m, &Sequence{Tokens: make([]int, 32), Cache: s.Cache})
+	}
+	return func() {
+		if rows == 1 && s.Cache.Len() > 96 {
+			s.Cache.Truncate(32)
+		}
+		mustForward(b, m, s)
+		device.Release(s.Logits)
+	}
 }
 
 // BenchmarkDecode generates greedily behind 32 tokens, one sequence. bw-share is the weight
@@ -115,22 +146,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.Run(name+"/"+dtype, func(b *testing.B) {
 				device := benchDevice(b)
 				m := benchModel(b, device, benchConfigs[name], dtype)
-				cache := m.NewCache(0)
-				defer cache.Release()
-				s := &Sequence{Tokens: make([]int, 32), Cache: cache, Want: LastLogits}
-				step := func() {
-					if cache.Len() > 96 {
-						cache.Truncate(32)
-					}
-					if err := m.Forward(context.Background(), []*Sequence{s}); err != nil {
-						b.Fatal(err)
-					}
-					device.Release(s.Logits)
-				}
-				step()
-				s.Tokens = s.Tokens[:1]
-				b.ReportAllocs()
-				seconds, best := measureShares(b, device, step)
+				seconds, best := measureShares(b, device, benchStep(b, m, device, 1))
 				trunk, head := trunkWeights(m)
 				size := float64(m.arch.head.output.weight.DType.Size())
 				b.ReportMetric((trunk+head)*size/seconds/best.Read, "bw-share")
@@ -147,13 +163,7 @@ func BenchmarkPrefill(b *testing.B) {
 		b.Run(fmt.Sprintf("gpt2/rows=%d", rows), func(b *testing.B) {
 			device := benchDevice(b)
 			m := benchModel(b, device, benchGPT2, "float32")
-			s := &Sequence{Tokens: make([]int, rows), Want: LastLogits}
-			seconds, best := measureShares(b, device, func() {
-				if err := m.Forward(context.Background(), []*Sequence{s}); err != nil {
-					b.Fatal(err)
-				}
-				device.Release(s.Logits)
-			})
+			seconds, best := measureShares(b, device, benchStep(b, m, device, rows))
 			trunk, head := trunkWeights(m)
 			ideal := max((trunk*float64(rows)+head)/best.FMA, 4*(trunk+head)/best.Read)
 			b.ReportMetric(seconds/ideal, "x-ideal")
